@@ -1,0 +1,272 @@
+"""How a Tensor stands in for a NumPy array: operators, an array's methods, and NumPy's own functions.
+
+Whatever NumPy code does with an array is either recorded or refused with a remedy; nothing cuts the graph unnoticed.
+"""
+
+from __future__ import annotations
+
+import difflib
+import inspect
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any, Final, NoReturn
+
+import numpy as np
+from numpy.typing import DTypeLike
+
+from tinygrad_lite import primitives as p
+from tinygrad_lite.errors import DetachError, UnsupportedError
+from tinygrad_lite.primitives.reductions import Axis
+
+if TYPE_CHECKING:
+    from tinygrad_lite.tensor import Operand, Tensor
+
+NUMPY_FUNCTIONS: Final[dict[Callable[..., Any], Callable[..., Any]]] = {
+    primitive.ufunc: primitive for primitive in p.PRIMITIVES.values() if primitive.ufunc is not None
+}
+"""What answers for each NumPy function when it meets a Tensor; the functional room adds its own."""
+
+REDUCTIONS: Final = {np.add: p.sum, np.maximum: p.max, np.minimum: p.min}
+"""What answers for the `reduce` method of a NumPy ufunc."""
+
+
+def answers_for(*numpy_functions: Callable[..., Any]) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Declare that the decorated function is what these NumPy functions do when they meet a Tensor."""
+
+    def register(ours: Callable[..., Any]) -> Callable[..., Any]:
+        NUMPY_FUNCTIONS.update(dict.fromkeys(numpy_functions, ours))
+        return ours
+
+    return register
+
+
+_NO_STATIC: Final[dict[str, Any]] = {}
+
+
+class ArrayInterface:
+    """The part of a Tensor that looks like an array."""
+
+    __slots__ = ()
+    _data: np.ndarray
+    __record__: Callable[..., Tensor]
+    __hash__ = object.__hash__
+
+    # ----- Shape and dtype -----
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return self._data.shape
+
+    @property
+    def ndim(self) -> int:
+        return self._data.ndim
+
+    @property
+    def size(self) -> int:
+        return self._data.size
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        return self._data.dtype
+
+    # ----- Operators -----
+
+    def __add__(self, other: Operand) -> Tensor:
+        return self.__record__(p.add, (self, other), _NO_STATIC)
+
+    def __radd__(self, other: Operand) -> Tensor:
+        return self.__record__(p.add, (other, self), _NO_STATIC)
+
+    def __sub__(self, other: Operand) -> Tensor:
+        return self.__record__(p.subtract, (self, other), _NO_STATIC)
+
+    def __rsub__(self, other: Operand) -> Tensor:
+        return self.__record__(p.subtract, (other, self), _NO_STATIC)
+
+    def __mul__(self, other: Operand) -> Tensor:
+        return self.__record__(p.multiply, (self, other), _NO_STATIC)
+
+    def __rmul__(self, other: Operand) -> Tensor:
+        return self.__record__(p.multiply, (other, self), _NO_STATIC)
+
+    def __truediv__(self, other: Operand) -> Tensor:
+        return self.__record__(p.divide, (self, other), _NO_STATIC)
+
+    def __rtruediv__(self, other: Operand) -> Tensor:
+        return self.__record__(p.divide, (other, self), _NO_STATIC)
+
+    def __pow__(self, other: Operand) -> Tensor:
+        return self.__record__(p.power, (self, other), _NO_STATIC)
+
+    def __rpow__(self, other: Operand) -> Tensor:
+        return self.__record__(p.power, (other, self), _NO_STATIC)
+
+    def __matmul__(self, other: Operand) -> Tensor:
+        return self.__record__(p.matmul, (self, other), _NO_STATIC)
+
+    def __rmatmul__(self, other: Operand) -> Tensor:
+        return self.__record__(p.matmul, (other, self), _NO_STATIC)
+
+    def __neg__(self) -> Tensor:
+        return self.__record__(p.negative, (self,), _NO_STATIC)
+
+    def __pos__(self) -> Tensor:
+        return self  # type: ignore[return-value]  # Tensor is the only subclass
+
+    def __abs__(self) -> Tensor:
+        return self.__record__(p.absolute, (self,), _NO_STATIC)
+
+    def __eq__(self, other: Operand) -> Tensor:  # type: ignore[override]  # elementwise, as in NumPy
+        return self.__record__(p.equal, (self, other), _NO_STATIC)
+
+    def __ne__(self, other: Operand) -> Tensor:  # type: ignore[override]  # elementwise, as in NumPy
+        return self.__record__(p.not_equal, (self, other), _NO_STATIC)
+
+    def __lt__(self, other: Operand) -> Tensor:
+        return self.__record__(p.less, (self, other), _NO_STATIC)
+
+    def __le__(self, other: Operand) -> Tensor:
+        return self.__record__(p.less_equal, (self, other), _NO_STATIC)
+
+    def __gt__(self, other: Operand) -> Tensor:
+        return self.__record__(p.greater, (self, other), _NO_STATIC)
+
+    def __ge__(self, other: Operand) -> Tensor:
+        return self.__record__(p.greater_equal, (self, other), _NO_STATIC)
+
+    # ----- An array's methods -----
+
+    @property
+    def T(self) -> Tensor:  # noqa: N802 - NumPy's name
+        """All axes in reverse order."""
+        return self.__record__(p.transpose, (self,), {"axes": None})
+
+    @property
+    def mT(self) -> Tensor:  # noqa: N802 - NumPy's name
+        """The last two axes swapped."""
+        return self.swapaxes(-1, -2)
+
+    def sum(self, axis: Axis = None, keepdims: bool = False) -> Tensor:
+        return self.__record__(p.sum, (self,), {"axis": axis, "keepdims": keepdims})
+
+    def mean(self, axis: Axis = None, keepdims: bool = False) -> Tensor:
+        return self.__record__(p.mean, (self,), {"axis": axis, "keepdims": keepdims})
+
+    def max(self, axis: Axis = None, keepdims: bool = False) -> Tensor:
+        return self.__record__(p.max, (self,), {"axis": axis, "keepdims": keepdims})
+
+    def min(self, axis: Axis = None, keepdims: bool = False) -> Tensor:
+        return self.__record__(p.min, (self,), {"axis": axis, "keepdims": keepdims})
+
+    def reshape(self, *shape: int | tuple[int, ...]) -> Tensor:
+        return self.__record__(p.reshape, (self,), {"shape": _unpacked(shape)})
+
+    def transpose(self, *axes: int | tuple[int, ...] | None) -> Tensor:
+        order = None if axes in ((), (None,)) else _unpacked(axes)
+        return self.__record__(p.transpose, (self,), {"axes": order})
+
+    def swapaxes(self, axis1: int, axis2: int) -> Tensor:
+        return self.__record__(p.swapaxes, (self,), {"axis1": axis1, "axis2": axis2})
+
+    def astype(self, dtype: DTypeLike) -> Tensor:
+        """Return the values as `dtype`; the gradient comes back in this Tensor's own dtype."""
+        return self.__record__(p.astype, (self,), {"dtype": np.dtype(dtype)})
+
+    def __getitem__(self, index: Any) -> Tensor:
+        return self.__record__(p.getitem, (self,), {"index": fixed_index(index)})
+
+    def __len__(self) -> int:
+        return len(self._data)
+
+    def __iter__(self) -> Iterator[Tensor]:
+        if not self.ndim:
+            raise UnsupportedError("a Tensor without axes cannot be iterated over")
+        return (self[i] for i in range(len(self)))
+
+    # ----- Conversions: allowed only where no gradient is lost -----
+
+    def __array__(self, dtype: DTypeLike | None = None, copy: bool | None = None) -> np.ndarray:
+        self._refuse_to_detach("converting to an array")
+        if copy or (dtype is not None and np.dtype(dtype) != self.dtype):
+            return np.array(self._data, dtype=dtype)
+        view = self._data.view()
+        view.flags.writeable = False
+        return view
+
+    def __float__(self) -> float:
+        self._refuse_to_detach("float()")
+        return float(self._data)
+
+    def __int__(self) -> int:
+        self._refuse_to_detach("int()")
+        return int(self._data)
+
+    def __index__(self) -> int:
+        return self._data.__index__()
+
+    def __bool__(self) -> bool:
+        return bool(self._data)
+
+    def _refuse_to_detach(self, conversion: str) -> None:
+        if self.requires_grad:  # type: ignore[attr-defined]  # Tensor is the only subclass
+            raise DetachError(
+                f"{conversion} would cut this Tensor of shape {self.shape} off its graph; use .item() or .numpy() "
+                "for its values, .detach() to leave the graph on purpose, or keep computing with the Tensor itself"
+            )
+
+    def __setitem__(self, index: Any, value: Any) -> NoReturn:
+        raise UnsupportedError(
+            "a Tensor's values do not change in place; build the result with np.where or np.concatenate, "
+            "or replace all values of a leaf with .assign()"
+        )
+
+    # ----- NumPy's functions -----
+
+    def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **options: Any) -> Any:
+        if method == "reduce" and ufunc in REDUCTIONS:
+            options.setdefault("axis", 0)
+            options.setdefault("keepdims", False)
+            return _called(f"np.{ufunc.__name__}.reduce", REDUCTIONS[ufunc], inputs, options, {"axis", "keepdims"})
+        if method != "__call__" or ufunc not in NUMPY_FUNCTIONS:
+            raise _unsupported(ufunc.__name__ if method == "__call__" else f"{ufunc.__name__}.{method}")
+        return _called(f"np.{ufunc.__name__}", NUMPY_FUNCTIONS[ufunc], inputs, options, set())
+
+    def __array_function__(
+        self, function: Callable[..., Any], types: Any, arguments: tuple[Any, ...], options: dict[str, Any]
+    ) -> Any:
+        if function not in NUMPY_FUNCTIONS:
+            raise _unsupported(function.__name__)
+        ours = NUMPY_FUNCTIONS[function]
+        return _called(f"np.{function.__name__}", ours, arguments, options, set(inspect.signature(ours).parameters))
+
+
+def _called(
+    name: str, function: Callable[..., Any], inputs: tuple[Any, ...], options: dict[str, Any], allowed: set[str]
+) -> Any:
+    """Call what answers for a ufunc, or raise if it was given an option that Tensors refuse."""
+    for option in options.keys() - allowed:
+        raise UnsupportedError(
+            f"{name} on a Tensor does not take {option}=; Tensors are never written to, "
+            f"so use the result that it returns, with .astype() or np.where where needed"
+        )
+    return function(*inputs, **options)
+
+
+def _unsupported(name: str) -> UnsupportedError:
+    known = {function.__name__: function for function in NUMPY_FUNCTIONS}
+    close = difflib.get_close_matches(name, known, n=1, cutoff=0.4)
+    nearest = f"; the nearest that is recorded is np.{close[0]}" if close else ""
+    return UnsupportedError(f"np.{name} does not record on Tensors{nearest}, or use .detach() to leave the graph")
+
+
+def _unpacked(numbers: tuple[Any, ...]) -> tuple[int, ...]:
+    """Return `(2, 3)` for both `f(2, 3)` and `f((2, 3))`."""
+    return tuple(numbers[0]) if len(numbers) == 1 and not isinstance(numbers[0], int | np.integer) else numbers
+
+
+def fixed_index(index: Any) -> Any:
+    """Return `index` with its arrays copied and its Tensors taken as arrays, so that it cannot change afterwards."""
+    if isinstance(index, tuple):
+        return tuple(fixed_index(part) for part in index)
+    if isinstance(index, list | np.ndarray | ArrayInterface):
+        return np.array(index)
+    return index

@@ -1,0 +1,75 @@
+"""Every error this library raises on purpose, so that one `except` catches them all.
+
+    TinygradLiteError
+    ├── ShapeError               (ValueError)      shapes that do not fit together
+    ├── IndexingError            (IndexError)      an index outside the array it is applied to
+    ├── DtypeError               (TypeError)       a dtype that cannot be computed or differentiated
+    ├── ArgumentError            (ValueError)      a value outside what a function accepts
+    ├── UnsupportedError         (TypeError)       a NumPy feature that Tensors refuse, with what to use instead
+    ├── DefinitionError          (TypeError)       a primitive, module, objective or rule declared wrongly
+    ├── GraphError               (RuntimeError)    a backward sweep that cannot start
+    ├── DetachError              (TypeError)       a conversion that would cut the graph without a word
+    ├── ObjectiveError           (ValueError)      terms whose senses clash, or a loss fed the wrong prediction
+    ├── StateError               (ValueError)      a state dict that does not fit its module or optimizer
+    ├── DataError                (ValueError)      a file that is not what it claims to be
+    ├── MissingDependencyError   (ImportError)     an optional package is needed; the message names the extra
+    └── GradientMismatchError    (AssertionError)  a gradient check that failed, raised by the report
+
+Each class also derives from the built-in exception that a caller would expect, so existing handlers keep working.
+"""
+
+
+class TinygradLiteError(Exception):
+    """The root of every error raised on purpose by this library."""
+
+
+class ShapeError(TinygradLiteError, ValueError):
+    """Shapes do not fit together."""
+
+
+class IndexingError(TinygradLiteError, IndexError):
+    """An index lies outside the array it is applied to."""
+
+
+class DtypeError(TinygradLiteError, TypeError):
+    """A dtype cannot be computed with, or cannot carry a gradient."""
+
+
+class ArgumentError(TinygradLiteError, ValueError):
+    """A value lies outside what the function accepts."""
+
+
+class UnsupportedError(TinygradLiteError, TypeError):
+    """A NumPy feature that Tensors refuse; the message names what to use instead."""
+
+
+class DefinitionError(TinygradLiteError, TypeError):
+    """A primitive, module, objective or rule was declared wrongly."""
+
+
+class GraphError(TinygradLiteError, RuntimeError):
+    """A backward sweep cannot start from here."""
+
+
+class DetachError(TinygradLiteError, TypeError):
+    """A conversion would silently cut a Tensor off its graph."""
+
+
+class ObjectiveError(TinygradLiteError, ValueError):
+    """Terms of an objective clash, or a loss was fed a prediction it must not see."""
+
+
+class StateError(TinygradLiteError, ValueError):
+    """A state dict does not fit the module or optimizer it is loaded into."""
+
+
+class DataError(TinygradLiteError, ValueError):
+    """A file is not what it claims to be."""
+
+
+class MissingDependencyError(TinygradLiteError, ImportError):
+    """An optional package is missing; the message names the extra to install."""
+
+
+class GradientMismatchError(TinygradLiteError, AssertionError):
+    """A gradient check found a wrong gradient."""

@@ -1,0 +1,71 @@
+"""Choosing between values: maximum, minimum, clip, where."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from tinygrad_lite import primitives as p
+from tinygrad_lite.array_interface import answers_for
+from tinygrad_lite.primitives.primitive import Value
+from tinygrad_lite.tensor import Operand, Tensor
+
+
+def _carries_gradient(x: Operand) -> bool:
+    return isinstance(x, Tensor) and x.requires_grad
+
+
+@answers_for(np.maximum)
+def maximum(x1: Operand, x2: Operand) -> Value:
+    """Return the larger of each pair of values.
+
+    Where the two are equal, two operands that carry gradients share the cotangent, and a constant takes all of it;
+    so `maximum(x, 0)`, `relu(x)` and `clip(x, 0, None)` have the same derivative at 0, which is 0.
+
+    >>> import numpy as np, tinygrad_lite as tg
+    >>> tg.grad(lambda x: np.maximum(x, 0).sum())(np.array([-1.0, 0.0, 2.0]))
+    array([0., 0., 1.])
+    """
+    if _carries_gradient(x1) and not _carries_gradient(x2):
+        return p.at_least(x1, x2)
+    if _carries_gradient(x2) and not _carries_gradient(x1):
+        return p.at_least(x2, x1)
+    return p.maximum(x1, x2)
+
+
+@answers_for(np.minimum)
+def minimum(x1: Operand, x2: Operand) -> Value:
+    """Return the smaller of each pair of values; ties as in `maximum`.
+
+    >>> import numpy as np, tinygrad_lite as tg
+    >>> tg.grad(lambda x: np.minimum(x, 1.0).sum())(np.array([-1.0, 1.0, 2.0]))
+    array([1., 0., 0.])
+    """
+    if _carries_gradient(x1) and not _carries_gradient(x2):
+        return p.at_most(x1, x2)
+    if _carries_gradient(x2) and not _carries_gradient(x1):
+        return p.at_most(x2, x1)
+    return p.minimum(x1, x2)
+
+
+@answers_for(np.clip)
+def clip(a: Operand, a_min: Operand | None = None, a_max: Operand | None = None) -> Value:
+    """Limit values to `a_min` … `a_max`, either of which may be None; the derivative at a bound is 0.
+
+    >>> import numpy as np, tinygrad_lite as tg
+    >>> tg.grad(lambda x: np.clip(x, 0, 1).sum())(np.array([-1.0, 0.0, 0.5, 1.0]))
+    array([0., 0., 1., 0.])
+    """
+    if a_min is not None:
+        a = maximum(a, a_min)
+    return a if a_max is None else minimum(a, a_max)
+
+
+@answers_for(np.where)
+def where(condition: Operand, x: Operand, y: Operand) -> Value:
+    """Return `x` where `condition` holds, else `y`; the side not chosen gets a gradient of 0, never nan.
+
+    >>> import numpy as np, tinygrad_lite as tg
+    >>> tg.grad(lambda x: np.where(x > 0, np.sqrt(x), 0.0).sum())(np.array([-1.0, 0.0, 4.0]))
+    array([0.  , 0.  , 0.25])
+    """
+    return p.where(condition, x, y)

@@ -1,0 +1,84 @@
+"""Reductions under NumPy's names: sum, mean, max, min; and the two sums that objectives are made of."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import DTypeLike
+
+from tinygrad_lite import primitives as p
+from tinygrad_lite.array_interface import answers_for
+from tinygrad_lite.errors import ArgumentError
+from tinygrad_lite.primitives.primitive import Value
+from tinygrad_lite.primitives.reductions import Axis
+from tinygrad_lite.tensor import Operand, as_operand
+
+
+@answers_for(np.sum)
+def sum(a: Operand, axis: Axis = None, dtype: DTypeLike | None = None, *, keepdims: bool = False) -> Value:
+    """Return the sum of the values over `axis`, an int, a tuple of ints, or None for all.
+
+    >>> import numpy as np, tinygrad_lite as tg
+    >>> tg.grad(lambda x: np.sum(x, axis=0)[1])(np.ones((2, 2)))
+    array([[0., 1.],
+           [0., 1.]])
+    """
+    a = as_operand(a)
+    return p.sum(a if dtype is None else a.astype(dtype), axis=axis, keepdims=keepdims)
+
+
+@answers_for(np.mean)
+def mean(a: Operand, axis: Axis = None, dtype: DTypeLike | None = None, *, keepdims: bool = False) -> Value:
+    """Return the mean of the values over `axis`; nan, without a warning, where there are none.
+
+    >>> import numpy as np, tinygrad_lite as tg
+    >>> tg.grad(lambda x: np.mean(x))(np.ones(4))
+    array([0.25, 0.25, 0.25, 0.25])
+    """
+    a = as_operand(a)
+    return p.mean(a if dtype is None else a.astype(dtype), axis=axis, keepdims=keepdims)
+
+
+@answers_for(np.max)
+def max(a: Operand, axis: Axis = None, *, keepdims: bool = False) -> Value:
+    """Return the largest value over `axis`; values that tie for it share the cotangent equally.
+
+    >>> import numpy as np, tinygrad_lite as tg
+    >>> tg.grad(lambda x: np.max(x))(np.array([2.0, 1.0, 2.0]))
+    array([0.5, 0. , 0.5])
+    """
+    return p.max(as_operand(a), axis=axis, keepdims=keepdims)
+
+
+@answers_for(np.min)
+def min(a: Operand, axis: Axis = None, *, keepdims: bool = False) -> Value:
+    """Return the smallest value over `axis`; values that tie for it share the cotangent equally.
+
+    >>> import numpy as np, tinygrad_lite as tg
+    >>> tg.grad(lambda x: np.min(x))(np.array([2.0, 1.0, 3.0]))
+    array([0., 1., 0.])
+    """
+    return p.min(as_operand(a), axis=axis, keepdims=keepdims)
+
+
+def sum_squares(*arrays: Operand) -> Value:
+    """Return Σ x² over all values of all arguments: what an L2 penalty is half of.
+
+    >>> import numpy as np, tinygrad_lite as tg
+    >>> float(tg.sum_squares(np.array([3.0]), np.array([[4.0]])))
+    25.0
+    """
+    return p.sum_squares(*(as_operand(array) for array in arrays))
+
+
+def weighted_sum(terms: Sequence[Operand], weights: Sequence[float]) -> Value:
+    """Return Σ wᵢ · termᵢ of equally shaped terms, the value of an objective that has several.
+
+    >>> import tinygrad_lite as tg
+    >>> float(tg.weighted_sum([2.0, 10.0], [1.0, 0.1]))
+    3.0
+    """
+    if len(terms) != len(weights):
+        raise ArgumentError(f"weighted_sum() got {len(terms)} terms and {len(weights)} weights; give one weight a term")
+    return p.weighted_sum(*(as_operand(term) for term in terms), weights=tuple(weights))

@@ -1,0 +1,126 @@
+"""Elementwise operations: each value of the output depends on one value of each (broadcast) operand.
+
+`g` is the cotangent of the output `y`; the engine sums broadcasting back and casts to the operand's dtype, so a rule
+is the derivative of the textbook and nothing else. The subgradients chosen at kinks stand in this room's README.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from tinygrad_lite.primitives.primitive import Primitive, Value
+
+# ----- Arithmetic -----
+
+add = Primitive("add", np.add, lambda g, *_: g, lambda g, *_: g)
+subtract = Primitive("subtract", np.subtract, lambda g, *_: g, lambda g, *_: -g)
+multiply = Primitive("multiply", np.multiply, lambda g, _y, _a, b: g * b, lambda g, _y, a, _b: g * a)
+divide = Primitive("divide", np.divide, lambda g, _y, _a, b: g / b, lambda g, y, _a, b: -g * y / b, poles=True)
+positive = Primitive("positive", np.positive, lambda g, *_: g)
+negative = Primitive("negative", np.negative, lambda g, *_: -g)
+square = Primitive("square", np.square, lambda g, _y, x: 2 * g * x)
+absolute = Primitive("absolute", np.absolute, lambda g, _y, x: g * np.sign(x))
+sign = Primitive("sign", np.sign, lambda g, *_: np.zeros_like(g))
+
+
+def _power_by_base(g: Value, _y: Value, x: Value, p: Value) -> Value:
+    """p·xᵖ⁻¹, and 0 where p = 0, even at the pole x = 0."""
+    if isinstance(p, int | float):
+        return g * (p * x ** (p - 1)) if p else np.zeros_like(g)
+    flat = p == 0
+    return g * np.where(flat, 0, p * x ** np.where(flat, 1, p - 1))
+
+
+def _power_by_exponent(g: Value, y: Value, x: Value, _p: Value) -> Value:
+    """xᵖ·log x, whose limit at x = 0 is 0 for every p > 0; nan for x < 0, where the function of p is not real."""
+    return g * y * np.log(np.where(x == 0, np.ones_like(x), x))
+
+
+power = Primitive("power", np.power, _power_by_base, _power_by_exponent, poles=True)
+
+# ----- Exponentials and logarithms -----
+
+exp = Primitive("exp", np.exp, lambda g, y, _x: g * y, poles=True)
+expm1 = Primitive("expm1", np.expm1, lambda g, y, _x: g * (y + 1), poles=True)
+log = Primitive("log", np.log, lambda g, _y, x: g / x, poles=True)
+log1p = Primitive("log1p", np.log1p, lambda g, _y, x: g / (1 + x), poles=True)
+sqrt = Primitive("sqrt", np.sqrt, lambda g, y, _x: g / (2 * y), poles=True)
+
+
+def _share(a: Value, y: Value) -> Value:
+    """exp(a − y), the share of `a` in the sum y = log(eᵃ + eᵇ); 0 where both terms vanish (a = b = −∞)."""
+    largest = np.finfo(y.dtype).max  # infinities are moved here, so that no difference of two of them is ever taken
+    return np.exp(np.minimum(a, largest) - np.maximum(np.minimum(y, largest), -largest))
+
+
+logaddexp = Primitive(
+    "logaddexp", np.logaddexp, lambda g, y, a, _b: g * _share(a, y), lambda g, y, _a, b: g * _share(b, y)
+)
+
+# ----- Trigonometric and hyperbolic -----
+
+sin = Primitive("sin", np.sin, lambda g, _y, x: g * np.cos(x))
+cos = Primitive("cos", np.cos, lambda g, _y, x: -g * np.sin(x))
+tanh = Primitive("tanh", np.tanh, lambda g, y, _x: g * (1 - y * y))
+
+# ----- Choosing: at a tie, two differentiable operands share, a constant takes all -----
+
+maximum = Primitive(
+    "maximum",
+    np.maximum,
+    lambda g, _y, a, b: np.where(a == b, 0.5 * g, g * (a > b)),
+    lambda g, _y, a, b: np.where(a == b, 0.5 * g, g * (b > a)),
+)
+minimum = Primitive(
+    "minimum",
+    np.minimum,
+    lambda g, _y, a, b: np.where(a == b, 0.5 * g, g * (a < b)),
+    lambda g, _y, a, b: np.where(a == b, 0.5 * g, g * (b < a)),
+)
+
+
+def _at_least(x: Any, floor: Any) -> Any:
+    return np.maximum(x, floor)
+
+
+def _at_most(x: Any, ceiling: Any) -> Any:
+    return np.minimum(x, ceiling)
+
+
+at_least = Primitive("at_least", _at_least, lambda g, _y, x, floor: g * (x > floor), None)
+at_most = Primitive("at_most", _at_most, lambda g, _y, x, ceiling: g * (x < ceiling), None)
+
+
+def _where(condition: Any, a: Any, b: Any) -> Any:
+    return np.where(condition, a, b)
+
+
+where = Primitive(
+    "where",
+    _where,
+    None,
+    lambda g, _y, condition, _a, _b: np.where(condition, g, 0),
+    lambda g, _y, condition, _a, _b: np.where(condition, 0, g),
+)
+
+# ----- Without a derivative -----
+
+equal = Primitive("equal", np.equal, None, None)
+not_equal = Primitive("not_equal", np.not_equal, None, None)
+less = Primitive("less", np.less, None, None)
+less_equal = Primitive("less_equal", np.less_equal, None, None)
+greater = Primitive("greater", np.greater, None, None)
+greater_equal = Primitive("greater_equal", np.greater_equal, None, None)
+isfinite = Primitive("isfinite", np.isfinite, None)
+logical_and = Primitive("logical_and", np.logical_and, None, None)
+logical_or = Primitive("logical_or", np.logical_or, None, None)
+logical_not = Primitive("logical_not", np.logical_not, None)
+
+
+def _astype(x: Any, *, dtype: Any) -> Any:
+    return x.astype(dtype)
+
+
+astype = Primitive("astype", _astype, lambda g, *_, dtype: g)

@@ -1,0 +1,175 @@
+"""What networks are made of, each stable from −∞ to +∞, forward and backward.
+
+A step that a network takes all the time is one primitive although NumPy could compose it: `linear`, `sigmoid`,
+`softplus`, the softmax family, and cross-entropy on logits.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from tinygrad_lite.errors import ShapeError
+from tinygrad_lite.primitives.primitive import Primitive, Value
+from tinygrad_lite.primitives.reductions import Axis, with_axes_kept
+from tinygrad_lite.primitives.shaping import checked_labels, one_hot
+
+# ----- The affine layer, rows of examples: Y = X Wᵀ + b -----
+
+
+def _linear(x: Any, w: Any, b: Any) -> Any:
+    y = x @ w.T
+    if y.dtype != b.dtype or y.ndim == 0:
+        return y + b
+    return np.add(y, b, out=y)
+
+
+def _rows(x: Value) -> Value:
+    """Return `x` as a matrix whose rows are the examples."""
+    return x if x.ndim == 2 else x.reshape((-1, x.shape[-1]))
+
+
+linear = Primitive(
+    "linear",
+    _linear,
+    lambda g, _y, _x, w, _b: g @ w,
+    lambda g, _y, x, _w, _b: _rows(g).T @ _rows(x),
+    lambda g, *_: g,  # the engine sums it over the examples
+)
+
+# ----- Activations -----
+
+
+def _sigmoid(x: Any) -> Any:
+    """1/(1 + e⁻ˣ), from e^−|x| so that nothing overflows and small values keep their digits."""
+    small = np.exp(-np.absolute(x))
+    return np.where(x >= 0, 1, small) / (1 + small)
+
+
+def _softplus(x: Any) -> Any:
+    """log(1 + eˣ) = max(x, 0) + log(1 + e^−|x|)."""
+    return np.maximum(x, 0) + np.log1p(np.exp(-np.absolute(x)))
+
+
+def _relu(x: Any) -> Any:
+    return np.maximum(x, 0)
+
+
+relu = Primitive("relu", _relu, lambda g, y, _x: g * (y > 0))
+sigmoid = Primitive("sigmoid", _sigmoid, lambda g, y, _x: g * y * (1 - y))
+softplus = Primitive("softplus", _softplus, lambda g, y, _x: g * -np.expm1(-y))
+
+# ----- The softmax family -----
+
+
+def _exponentials(x: Any, axis: Axis) -> tuple[Any, Any, Any, Any]:
+    """Return the peak of `x` over `axis`, x − peak, exp(x − peak) and its sum, all with the axes kept.
+
+    Entries of +∞ share everything between them. A row of −∞ has no exponentials; its sum is given as 1, so that
+    softmax is a row of zeros and logsumexp is −∞.
+    """
+    peak = np.maximum.reduce(x, axis=axis, keepdims=True, initial=-np.inf)
+    if np.isfinite(peak).all():
+        shifted = x - peak
+        exponentials = np.exp(shifted)
+        return peak, shifted, exponentials, np.add.reduce(exponentials, axis=axis, keepdims=True)
+    overflowing = np.where(x == peak, 0, np.full_like(x, -np.inf))
+    shifted = np.where(peak == np.inf, overflowing, x - np.where(np.isinf(peak), 0, peak))
+    exponentials = np.exp(shifted)
+    total = np.add.reduce(exponentials, axis=axis, keepdims=True)
+    return peak, shifted, exponentials, np.where(peak == -np.inf, 1, total)
+
+
+def _softmax(x: Any, *, axis: Axis) -> Any:
+    _, _, exponentials, total = _exponentials(x, axis)
+    return exponentials / total
+
+
+def _log_softmax(x: Any, *, axis: Axis) -> Any:
+    _, shifted, _, total = _exponentials(x, axis)
+    return shifted - np.log(total)
+
+
+def _logsumexp(x: Any, *, axis: Axis, keepdims: bool) -> Any:
+    peak, _, _, total = _exponentials(x, axis)
+    result = peak + np.log(total)
+    return result if keepdims else np.squeeze(result, axis)
+
+
+def _softmax_back(g: Value, y: Value, _x: Value, *, axis: Axis) -> Value:
+    """∂y_i/∂x_j = y_i (δ_ij − y_j), so the cotangent is y ⊙ (g − Σ g ⊙ y)."""
+    weighted = g * y
+    return weighted - y * np.add.reduce(weighted, axis=axis, keepdims=True)
+
+
+def _log_softmax_back(g: Value, y: Value, _x: Value, *, axis: Axis) -> Value:
+    """∂y_i/∂x_j = δ_ij − p_j with p = eʸ; a row of −∞, whose p sum to 0, passes nothing."""
+    p = np.exp(y)
+    alive = np.add.reduce(p, axis=axis, keepdims=True) > 0
+    return g * alive - p * np.add.reduce(g, axis=axis, keepdims=True)
+
+
+def _logsumexp_back(g: Value, _y: Value, x: Value, *, axis: Axis, keepdims: bool) -> Value:
+    return with_axes_kept(g, x.shape, axis) * softmax(x, axis=axis)
+
+
+softmax = Primitive("softmax", _softmax, _softmax_back)
+log_softmax = Primitive("log_softmax", _log_softmax, _log_softmax_back)
+logsumexp = Primitive("logsumexp", _logsumexp, _logsumexp_back)
+
+# ----- Cross-entropy over a softmax, on logits: −Σₖ tₖ log softmax(x)ₖ of each row -----
+
+
+def _are_labels(logits: Value, targets: Value) -> bool:
+    """Return whether `targets` are class labels (one integer a row) and not distributions (one number a class)."""
+    return bool(targets.ndim == logits.ndim - 1)
+
+
+def _softmax_cross_entropy(logits: Any, targets: Any, *, reduction: str) -> Any:
+    _, shifted, _, total = _exponentials(logits, -1)
+    if _are_labels(logits, targets):
+        if targets.shape != logits.shape[:-1]:
+            raise ShapeError(f"labels of shape {targets.shape} do not fit logits of shape {logits.shape}")
+        rows = shifted.reshape(-1, shifted.shape[-1])
+        picked = rows[np.arange(len(rows)), checked_labels(targets, rows.shape[1]).ravel()]
+        losses = np.log(total[..., 0]) - picked.reshape(targets.shape)
+    elif targets.shape == logits.shape:
+        terms = np.where(targets == 0, 0, targets * (np.log(total) - shifted))  # 0 · log 0 = 0
+        losses = np.add.reduce(terms, axis=-1)
+    else:
+        raise ShapeError(
+            f"targets of shape {targets.shape} do not fit logits of shape {logits.shape}; "
+            f"give labels of shape {logits.shape[:-1]} or distributions of shape {logits.shape}"
+        )
+    if reduction == "none":
+        return losses
+    return np.add.reduce(losses, axis=None) / _divisor(losses.shape, reduction)
+
+
+def _divisor(shape: tuple[int, ...], reduction: str) -> float:
+    """Return what the sum of the losses is divided by: the number of examples for a mean (nan when there are none)."""
+    return (math.prod(shape) or math.nan) if reduction == "mean" else 1
+
+
+def _per_row(g: Value, shape: tuple[int, ...], reduction: str) -> Value:
+    """Return the cotangent of each row's loss, so that it multiplies the row."""
+    return g[..., None] if reduction == "none" else g / _divisor(shape, reduction)
+
+
+def _to_logits(g: Value, _y: Value, logits: Value, targets: Value, *, reduction: str) -> Value:
+    """Softmax · Σₖ tₖ − t, which is p − t when the targets of a row sum to 1 (004.9)."""
+    p = softmax(logits, axis=-1)
+    if _are_labels(logits, targets):
+        delta = p - one_hot(targets, width=logits.shape[-1], dtype=logits.dtype)
+    else:
+        delta = p * np.add.reduce(targets, axis=-1, keepdims=True) - targets
+    return _per_row(g, logits.shape[:-1], reduction) * delta
+
+
+def _to_targets(g: Value, _y: Value, logits: Value, _targets: Value, *, reduction: str) -> Value:
+    return _per_row(g, logits.shape[:-1], reduction) * -log_softmax(logits, axis=-1)
+
+
+softmax_cross_entropy = Primitive("softmax_cross_entropy", _softmax_cross_entropy, _to_logits, _to_targets)

@@ -1,0 +1,179 @@
+"""A primitive: one operation, its forward in NumPy, and one derivative rule per operand.
+
+    exp = Primitive("exp", np.exp, lambda g, y, _x: g * y)
+
+A rule is called as `rule(g, y, *operands, **static)`, where `g` is the cotangent of the output `y`, and returns the
+cotangent of its operand. **The names of its parameters are a promise**: an operand (or the output) whose name starts
+with an underscore is not read, so the engine does not keep its values; only its `shape`, `dtype` and `ndim` are there.
+
+Rules are out-of-place NumPy and other primitives, so the same rule runs on arrays, where it is fast, and on Tensors,
+where it records and can be differentiated again.
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from tinygrad_lite.errors import DefinitionError
+
+# Operands, outputs and cotangents are arrays in one run of a rule and Tensors in the next, which this room cannot name.
+Value = Any
+Rule = Callable[..., Any]
+
+PRIMITIVES: dict[str, Primitive] = {}
+"""Every primitive by name: the table that graphs, tests and programs read."""
+
+
+class Plan(NamedTuple):
+    """What the sweep needs from one node, given which of its operands carry a gradient."""
+
+    rules: tuple[Rule | None, ...]
+    """The rule of each operand that wants one."""
+    keeps: tuple[bool, ...]
+    """Whether some wanted rule reads the values of each operand."""
+    keeps_output: bool
+    """Whether some wanted rule reads the output."""
+    drops: bool
+    """Whether some operand is read by no wanted rule."""
+    cuts: bool
+    """Whether some operand carries a gradient that goes no further, for want of a rule."""
+
+
+class Variadic(NamedTuple):
+    """The rules of an operation with any number of operands, made on demand."""
+
+    factory: Callable[[int], Rule]
+
+
+def each(factory: Callable[[int], Rule]) -> Variadic:
+    """Declare that `factory(i)` is the rule of operand `i`, however many there are."""
+    return Variadic(factory)
+
+
+class Primitive:
+    """One differentiable operation; called on arrays it computes, called on Tensors it records.
+
+    `forward` takes its operands by position and its static arguments by keyword only. `rules` has one entry per
+    operand, `None` where there is no derivative, or is a single `each(factory)` for a variadic operation.
+    With `poles=True` the derivative may be infinite where the value is not, or the value infinite itself: the forward
+    is then silent about it, and the engine keeps a cotangent of zero at zero there.
+    """
+
+    def __init__(
+        self, name: str, forward: Callable[..., Any], *rules: Rule | Variadic | None, poles: bool = False
+    ) -> None:
+        if name in PRIMITIVES:
+            raise DefinitionError(f"a primitive named {name!r} exists already; choose another name")
+        self.name = self.__name__ = name
+        self.ufunc = forward if isinstance(forward, np.ufunc) else None
+        self.forward = silent(forward) if poles else forward
+        self.poles = poles
+        self.__doc__ = f"{name}: {inspect.getdoc(forward) or 'no description'}"
+        self._rules = rules
+        self._plans: dict[int, Plan | None] = {}
+        self._check_arity(name, forward)
+        self.__signature__ = _signature(forward)
+        PRIMITIVES[name] = self
+
+    def __call__(self, *operands: Value, **static: Any) -> Value:
+        for operand in operands:
+            record = getattr(operand, "__record__", None)
+            if record is not None:
+                return record(self, operands, static)
+        return self.forward(*operands, **static)
+
+    def __repr__(self) -> str:
+        return f"<primitive {self.name}>"
+
+    def plan(self, wanted: int) -> Plan | None:
+        """Return the plan for the operands whose bits in `wanted` are set, below one bit more that ends the count.
+
+        None if none of them has a rule.
+        """
+        try:
+            return self._plans[wanted]
+        except KeyError:
+            plan = self._plans[wanted] = self._make_plan(wanted, wanted.bit_length() - 1)
+            return plan
+
+    def _make_plan(self, wanted: int, count: int) -> Plan | None:
+        rules = tuple(rule if wanted >> i & 1 else None for i, rule in enumerate(self.rules_for(count)))
+        reads = [_reads(rule, count) for rule in rules if rule is not None]
+        if not reads:
+            return None
+        output, *operands = (any(column) for column in zip(*reads, strict=True))
+        cuts = any(wanted >> i & 1 and rule is None for i, rule in enumerate(rules))
+        return Plan(rules, tuple(operands), output, drops=not all(operands), cuts=cuts)
+
+    def rules_for(self, count: int) -> tuple[Rule | None, ...]:
+        """Return the rule of each of `count` operands."""
+        if len(self._rules) == 1 and isinstance(self._rules[0], Variadic):
+            return tuple(self._rules[0].factory(i) for i in range(count))
+        return self._rules  # type: ignore[return-value]  # `each` stands alone, _check_arity saw to it
+
+    def _check_arity(self, name: str, forward: Callable[..., Any]) -> None:
+        """Raise DefinitionError unless there is one rule per operand, each able to take them all."""
+        variadic = any(isinstance(rule, Variadic) for rule in self._rules)
+        count = _operand_count(forward)
+        if variadic != (count is None) or (variadic and len(self._rules) != 1):
+            raise DefinitionError(f"{name}: a variadic forward takes exactly one `each(factory)`, and only it does")
+        if count is None:
+            return
+        if len(self._rules) != count:
+            raise DefinitionError(
+                f"{name}: got {len(self._rules)} derivative rules for {count} operands; "
+                "give one rule per operand, None where there is no derivative"
+            )
+        for position, rule in enumerate(self._rules):
+            if rule is not None and len(_parameter_names(rule, 2 + count)) != 2 + count:  # type: ignore[arg-type]
+                raise DefinitionError(
+                    f"{name}: the rule of operand {position} must take (g, y) and {count} operands, "
+                    f"but its signature is {inspect.signature(rule)}"  # type: ignore[arg-type]
+                )
+
+
+def silent(forward: Callable[..., Any]) -> Callable[..., Any]:
+    """Return `forward` without NumPy's floating-point warnings: infinities at its poles are its documented values."""
+
+    @functools.wraps(forward)
+    def quietly(*operands: Any, **static: Any) -> Any:
+        with np.errstate(all="ignore"):
+            return forward(*operands, **static)
+
+    return quietly
+
+
+def _signature(forward: Callable[..., Any]) -> inspect.Signature:
+    """Return what `help` shows: a ufunc names its operands x, or x1 and x2, and its other options do not record."""
+    if not isinstance(forward, np.ufunc):
+        return inspect.signature(forward)
+    names = ["x"] if forward.nin == 1 else [f"x{i + 1}" for i in range(forward.nin)]
+    return inspect.Signature([inspect.Parameter(name, inspect.Parameter.POSITIONAL_ONLY) for name in names])
+
+
+def _operand_count(forward: Callable[..., Any]) -> int | None:
+    """Return how many operands `forward` takes by position, None if any number."""
+    if isinstance(forward, np.ufunc):
+        return forward.nin
+    parameters = inspect.signature(forward).parameters.values()
+    if any(p.kind is p.VAR_POSITIONAL for p in parameters):
+        return None
+    return sum(p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD) for p in parameters)
+
+
+def _parameter_names(rule: Rule, count: int) -> list[str]:
+    """Return the name that `rule` gives to each of its `count` positional arguments, `*rest` repeated to fill."""
+    parameters = inspect.signature(rule).parameters.values()
+    names = [p.name for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
+    rest = [p.name for p in parameters if p.kind is p.VAR_POSITIONAL]
+    return names + rest * max(0, count - len(names))
+
+
+def _reads(rule: Rule, count: int) -> list[bool]:
+    """Return whether `rule` reads the output and each of `count` operands, by the names of its parameters."""
+    return [not name.startswith("_") for name in _parameter_names(rule, 2 + count)[1:]]

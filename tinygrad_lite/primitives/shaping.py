@@ -1,0 +1,118 @@
+"""Shaping: values are moved, repeated or picked, never changed, so cotangents are moved back, added up or scattered."""
+
+from __future__ import annotations
+
+from typing import Any, TypeAlias
+
+import numpy as np
+
+from tinygrad_lite.errors import ArgumentError, DtypeError
+from tinygrad_lite.primitives.primitive import Primitive, Rule, Value, each
+
+Shape: TypeAlias = tuple[int, ...]
+
+# ----- Rearranging -----
+
+
+def _reshape(x: Any, *, shape: Shape) -> Any:
+    return x.reshape(shape)
+
+
+def _transpose(x: Any, *, axes: tuple[int, ...] | None) -> Any:
+    return x.transpose(axes)
+
+
+def _transpose_back(g: Value, _y: Value, _x: Value, *, axes: tuple[int, ...] | None) -> Value:
+    return g.transpose(None if axes is None else tuple(int(i) for i in np.argsort([i % len(axes) for i in axes])))
+
+
+def _swapaxes(x: Any, *, axis1: int, axis2: int) -> Any:
+    return x.swapaxes(axis1, axis2)
+
+
+def _expand_dims(x: Any, *, axis: int | tuple[int, ...]) -> Any:
+    return np.expand_dims(x, axis)
+
+
+def _broadcast_to(x: Any, *, shape: Shape) -> Any:
+    return np.broadcast_to(x, shape)
+
+
+reshape = Primitive("reshape", _reshape, lambda g, _y, _x, *, shape: g.reshape(_x.shape))
+transpose = Primitive("transpose", _transpose, _transpose_back)
+swapaxes = Primitive("swapaxes", _swapaxes, lambda g, _y, _x, *, axis1, axis2: g.swapaxes(axis1, axis2))
+expand_dims = Primitive("expand_dims", _expand_dims, lambda g, _y, _x, *, axis: g.reshape(_x.shape))
+broadcast_to = Primitive("broadcast_to", _broadcast_to, lambda g, _y, _x, *, shape: g)  # the engine sums it back
+
+# ----- Joining -----
+
+
+def _concatenate(*xs: Any, axis: int) -> Any:
+    return np.concatenate(xs, axis=axis)
+
+
+def _stack(*xs: Any, axis: int) -> Any:
+    return np.stack(xs, axis=axis)
+
+
+def _concatenated_part(i: int) -> Rule:
+    def rule(g: Value, _y: Value, *_xs: Value, axis: int) -> Value:
+        start = sum(x.shape[axis] for x in _xs[:i])
+        return g[_along(axis % g.ndim, slice(start, start + _xs[i].shape[axis]))]
+
+    return rule
+
+
+def _stacked_part(i: int) -> Rule:
+    return lambda g, _y, *_xs, axis: g[_along(axis % g.ndim, i)]
+
+
+def _along(axis: int, key: int | slice) -> tuple[int | slice, ...]:
+    """Return the index that applies `key` to `axis` and takes the axes before it whole."""
+    return (*(slice(None) for _ in range(axis)), key)
+
+
+concatenate = Primitive("concatenate", _concatenate, each(_concatenated_part))
+stack = Primitive("stack", _stack, each(_stacked_part))
+
+# ----- Picking and scattering: each is the other's derivative -----
+
+
+def _getitem(x: Any, *, index: Any) -> Any:
+    return x[index]
+
+
+def _scatter_add(g: Any, *, index: Any, shape: Shape) -> Any:
+    """Return zeros of `shape` to which `g` has been added at `index`, repeated places adding up."""
+    out = np.zeros(shape, g.dtype)
+    if _may_repeat(index):
+        np.add.at(out, index, g)
+    else:
+        out[index] = g
+    return out
+
+
+def _may_repeat(index: Any) -> bool:
+    """Return whether `index` can name one place twice: only integer arrays can, slices and masks cannot."""
+    parts = index if isinstance(index, tuple) else (index,)
+    return any(isinstance(part, list | np.ndarray) and np.asarray(part).dtype != bool for part in parts)
+
+
+getitem = Primitive("getitem", _getitem, lambda g, _y, _x, *, index: scatter_add(g, index=index, shape=_x.shape))
+scatter_add: Primitive = Primitive("scatter_add", _scatter_add, lambda g, _y, _g, *, index, shape: g[index])
+
+
+def checked_labels(labels: Any, width: int) -> Any:
+    """Return integer class labels, or raise if one is not in 0 … width − 1 (NumPy would count back from the end)."""
+    if labels.dtype.kind not in "iu":
+        raise DtypeError(f"class labels must be integers, got dtype {labels.dtype}; use labels.astype(int)")
+    if labels.size and (labels.min() < 0 or labels.max() >= width):
+        raise ArgumentError(f"class labels must lie in 0..{width - 1}, got {labels.min()}..{labels.max()}")
+    return labels
+
+
+def _one_hot(labels: Any, *, width: int, dtype: Any) -> Any:
+    return (checked_labels(labels, width)[..., None] == np.arange(width)).astype(dtype)
+
+
+one_hot = Primitive("one_hot", _one_hot, None)

@@ -1,0 +1,242 @@
+"""The tape: how a computation is remembered, and the backward sweep over it.
+
+A recorded operation is a `Node`; where gradients arrive is a `Leaf`. Nodes point at the nodes they were computed from
+and never back, so a graph dies by reference count with its last user. Every node carries a serial, and creation order
+is topological order: collecting a graph is one walk and one sort, and the sweep is one loop.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import Any, NamedTuple, TypeAlias
+
+import numpy as np
+
+from tinygrad_lite.primitives import Primitive, equal, isfinite, logical_and, logical_not, multiply, where
+from tinygrad_lite.primitives.primitive import Plan, Value
+
+# ----- The mode: one immutable value in one context variable, so that threads and tasks never see each other's -----
+
+
+class Mode(NamedTuple):
+    """How operations are recorded at this moment."""
+
+    record: bool = True
+    """Whether operations on Tensors that require a gradient leave nodes behind."""
+    scope: str = ""
+    """The dotted path of the modules being called, such as `layers.0`."""
+
+
+MODE: ContextVar[Mode] = ContextVar("tinygrad_lite_mode", default=Mode())  # noqa: B039 - Mode is immutable
+
+
+@contextmanager
+def no_grad() -> Iterator[None]:
+    """Compute without recording, as a context manager or a decorator; results carry no gradient.
+
+    >>> import tinygrad_lite as tg
+    >>> w = tg.Tensor([1.0, 2.0], requires_grad=True)
+    >>> with tg.no_grad():
+    ...     (w * 2).requires_grad
+    False
+    """
+    token = MODE.set(MODE.get()._replace(record=False))
+    try:
+        yield
+    finally:
+        MODE.reset(token)
+
+
+# ----- Nodes -----
+
+next_serial: Callable[[], int] = itertools.count().__next__
+
+
+class Leaf:
+    """Where a gradient arrives: the identity of a Tensor that requires one and was not computed from another."""
+
+    __slots__ = ("dtype", "grad", "name", "serial", "shape", "strides")
+
+    inputs: tuple[()] = ()
+    scope = ""
+
+    def __init__(self, data: np.ndarray, name: str | None) -> None:
+        self.shape, self.dtype, self.strides = data.shape, data.dtype, data.strides
+        self.grad: np.ndarray | None = None
+        self.name = name
+        self.serial = next_serial()
+
+    @property
+    def ndim(self) -> int:
+        return len(self.shape)
+
+
+class Node:
+    """One recorded operation.
+
+    `operands` holds what its rules will be called with: the array of an operand that a wanted rule reads, otherwise a
+    stand-in with its shape and dtype. `inputs` holds the node each operand came from, None where no gradient goes.
+    """
+
+    __slots__ = (
+        "dtype",
+        "inputs",
+        "operands",
+        "output",
+        "plan",
+        "primitive",
+        "scope",
+        "serial",
+        "shape",
+        "static",
+        "strides",
+    )
+
+    def __init__(
+        self,
+        primitive: Primitive,
+        static: dict[str, Any],
+        plan: Plan,
+        inputs: tuple[Node | Leaf | None, ...],
+        operands: tuple[Any, ...],
+        result: np.ndarray,
+        scope: str,
+    ) -> None:
+        self.primitive = primitive
+        self.static = static
+        self.plan = plan
+        self.inputs = inputs
+        self.operands = operands
+        self.output = result if plan.keeps_output else None
+        self.shape, self.dtype, self.strides = result.shape, result.dtype, result.strides
+        self.scope = scope
+        self.serial = next_serial()
+
+    @property
+    def ndim(self) -> int:
+        return len(self.shape)
+
+
+AnyNode: TypeAlias = Node | Leaf
+
+
+class Absent(NamedTuple):
+    """Stands in for a constant array that no rule reads."""
+
+    shape: tuple[int, ...]
+    dtype: np.dtype
+    strides: tuple[int, ...]
+
+    @property
+    def ndim(self) -> int:
+        return len(self.shape)
+
+
+def tape(root: AnyNode, after: int = -1) -> list[AnyNode]:
+    """Return the nodes that `root` was computed from, itself included, in the order of their creation.
+
+    Nodes with a serial of `after` or less are left out, and with them all that only they lead to.
+    """
+    found = {root}
+    waiting = [root]
+    while waiting:
+        for node in waiting.pop().inputs:
+            if node is not None and node not in found and node.serial > after:
+                found.add(node)
+                waiting.append(node)
+    return sorted(found, key=_serial)
+
+
+def _serial(node: AnyNode) -> int:
+    return node.serial
+
+
+# ----- The backward sweep -----
+
+Lift: TypeAlias = Callable[[Value, AnyNode], Value]
+"""Turns an array and the node it came from into a Tensor, so that a sweep is itself recorded."""
+
+
+def leading_to(targets: Iterable[AnyNode], nodes: list[AnyNode]) -> list[AnyNode]:
+    """Return those of `nodes`, given in order of creation, that are targets or were computed from one."""
+    found = set(targets)
+    for node in nodes:
+        if node not in found and not found.isdisjoint(node.inputs):
+            found.add(node)
+    return [node for node in nodes if node in found]
+
+
+def sweep(
+    nodes: list[AnyNode], cotangent: Value, *, ends: set[AnyNode] | None = None, lift: Lift | None = None
+) -> dict[AnyNode, Value]:
+    """Carry `cotangent` from the last of `nodes` back to the ends, and return what arrives at each.
+
+    `nodes` stand in the order of their creation. The ends are the leaves, or the nodes named. With `lift` the rules
+    run on Tensors, and what arrives can be differentiated again; without, it is an array shared with nothing else.
+    """
+    members = None if ends is None else set(nodes)
+    pending: dict[AnyNode, Value] = {nodes[-1]: cotangent}
+    owned: set[AnyNode] = set()  # nodes whose pending cotangent is an array that nothing else refers to
+    arrived: dict[AnyNode, Value] = {}
+    masked = False  # `where` is what makes zero cotangents on purpose; from there on 0 · ∞ must be 0
+    with np.errstate(all="ignore"):
+        for node in reversed(nodes):
+            g = pending.pop(node)
+            if isinstance(node, Leaf) or (ends is not None and node in ends):
+                arrived[node] = g if lift else np.asarray(g) if node in owned else np.array(g)
+                continue
+            primitive = node.primitive
+            output, operands = (node.output, node.operands) if lift is None else _lifted(node, lift)
+            for rule, parent in zip(node.plan.rules, node.inputs, strict=True):
+                if rule is None or parent is None or (members is not None and parent not in members):
+                    continue
+                gx = rule(g, output, *operands, **node.static)
+                if primitive.poles or (masked and primitive is multiply):
+                    gx = _zero_kept_zero(g, gx)
+                if gx.shape != parent.shape:
+                    gx = _summed_to(parent.shape, gx)
+                if gx.dtype != parent.dtype:
+                    gx = gx.astype(parent.dtype)
+                earlier = pending.get(parent)
+                if earlier is None:
+                    pending[parent] = gx
+                    if lift is None and gx is not g and gx.base is None:
+                        owned.add(parent)
+                elif parent in owned:
+                    earlier += gx
+                    pending[parent] = earlier  # a NumPy scalar is not added to in place
+                else:
+                    pending[parent] = earlier + gx
+                    if lift is None:
+                        owned.add(parent)
+            masked = masked or primitive is where
+    return arrived
+
+
+def _lifted(node: Node, lift: Lift) -> tuple[Value, list[Value]]:
+    """Return the output and the operands of `node` as Tensors that remember where they came from."""
+    output = None if node.output is None else lift(node.output, node)
+    operands = [
+        value if parent is None or type(value) is not np.ndarray else lift(value, parent)
+        for value, parent in zip(node.operands, node.inputs, strict=True)
+    ]
+    return output, operands
+
+
+def _summed_to(shape: tuple[int, ...], g: Value) -> Value:
+    """Sum the cotangent of a broadcast operand back to the operand's shape."""
+    added = g.ndim - len(shape)
+    stretched = (i for i, n in enumerate(shape, start=added) if n == 1 and g.shape[i] != 1)
+    total = np.add.reduce(g, axis=(*range(added), *stretched))
+    return total if total.shape == shape else total.reshape(shape)
+
+
+def _zero_kept_zero(g: Value, gx: Value) -> Value:
+    """Return `gx` with 0 where a cotangent of zero met a pole: 0 · ∞ = 0, for what is not asked about has no slope."""
+    finite = isfinite(gx)
+    if isinstance(finite, np.ndarray | np.bool) and finite.all():
+        return gx
+    return where(logical_and(equal(g, 0), logical_not(finite)), 0, gx)

@@ -1,0 +1,307 @@
+"""`Tensor`: an array that remembers how it was computed.
+
+A Tensor is a value and, where a gradient is wanted, a node of the tape. Its values never change under a recorded
+graph: `Tensor(array)` copies, `.data` is read-only, and `assign` rebinds. How it stands in for a NumPy array is told
+in `array_interface`.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final, TypeAlias, final
+
+import numpy as np
+from numpy.typing import ArrayLike, DTypeLike, NDArray
+
+from tinygrad_lite.array_interface import ArrayInterface
+from tinygrad_lite.errors import DtypeError, GraphError, IndexingError, ShapeError, TinygradLiteError
+from tinygrad_lite.primitives import Primitive
+from tinygrad_lite.tape import MODE, Absent, AnyNode, Leaf, Node, sweep, tape
+
+Array: TypeAlias = NDArray[Any]
+Operand: TypeAlias = "Tensor | ArrayLike"
+
+SUPPORTED_DTYPES: Final = "fd?bBhHiIlLqQ"
+"""The type codes that can be computed with: float32, float64, bool and the integers."""
+
+# ----- Recording -----
+
+
+def record(primitive: Primitive, operands: tuple[Any, ...], static: dict[str, Any]) -> Tensor:
+    """Compute `primitive` on `operands`, at least one a Tensor, and leave a node behind if a gradient is wanted."""
+    values: list[Any] = []
+    inputs: list[AnyNode | None] = []
+    wanted, bit, foreign, strong = 0, 1, False, False
+    for operand in operands:
+        kind = type(operand)
+        if kind is Tensor:
+            value, node = operand._data, operand._node
+            if node is not None:
+                wanted |= bit
+                strong = True
+            elif value.ndim:
+                strong = True
+            else:
+                value = value.item()
+        else:
+            value, node = operand if kind is float or kind is int else constant(operand), None
+            if type(value) is np.ndarray:
+                foreign = strong = True
+        values.append(value)
+        inputs.append(node)
+        bit <<= 1
+    if not strong:  # scalars are weak beside arrays; among themselves Tensors keep their dtypes
+        values = [x._data if type(x) is Tensor else value for x, value in zip(operands, values, strict=True)]
+    try:
+        result = primitive.forward(*values, **static)
+    except (ValueError, TypeError, IndexError) as problem:
+        raise explained(problem, primitive, values, static) from problem
+    if type(result) is not np.ndarray:
+        result = np.asarray(result)
+    tensor = _new(Tensor)
+    tensor._data = result
+    tensor._node = tensor._name = None
+    mode = MODE.get()
+    if wanted and mode.record:
+        plan = primitive.plan(wanted | bit)
+        if plan is not None:
+            if plan.cuts:
+                inputs = [node if rule else None for node, rule in zip(inputs, plan.rules)]
+            if plan.drops:
+                values = [
+                    value if keep else node or _absent(value) for value, node, keep in zip(values, inputs, plan.keeps)
+                ]
+            if foreign:
+                values = [_own(value, operand) for value, operand in zip(values, operands)]
+            tensor._node = Node(primitive, static, plan, tuple(inputs), tuple(values), result, mode.scope)
+    return tensor
+
+
+def _own(value: Any, operand: Any) -> Any:
+    """Return what a rule may read later: the user's own array is copied, for the user may write to it."""
+    return value.copy() if type(value) is np.ndarray and type(operand) is not Tensor else value
+
+
+def _absent(value: Any) -> Any:
+    return Absent(value.shape, value.dtype, value.strides) if type(value) is np.ndarray else value
+
+
+def wrap(data: Array, node: AnyNode | None) -> Tensor:
+    """Make a Tensor of an array that nobody else will write to, without a copy."""
+    tensor = _new(Tensor)
+    tensor._data = data
+    tensor._node = node
+    tensor._name = None
+    return tensor
+
+
+_new = object.__new__
+
+
+def constant(value: Any) -> Any:
+    """Return what an operand that is not a Tensor counts as: a Python number if it has no axes, otherwise an array."""
+    array = np.asarray(value)
+    if array.dtype.char not in SUPPORTED_DTYPES:
+        raise DtypeError(
+            f"cannot compute with dtype {array.dtype} (from {type(value).__name__}); "
+            "Tensors hold float32, float64, integers or booleans, so convert with .astype(np.float64) or similar"
+        )
+    return array if array.ndim else array.item()
+
+
+def as_operand(value: Operand) -> Tensor | Array:
+    """Return a Tensor as it is and anything else as an array."""
+    return value if isinstance(value, Tensor) else np.asarray(value)
+
+
+def explained(problem: Exception, primitive: Primitive, values: list[Any], static: dict[str, Any]) -> Exception:
+    """Return an error of our own that adds to NumPy's message what the operation was given."""
+    if isinstance(problem, TinygradLiteError):
+        return problem
+    given = ", ".join(f"{v.dtype}{list(v.shape)}" if isinstance(v, np.ndarray) else repr(v) for v in values)
+    options = "".join(f", {name}={value!r}" for name, value in static.items())
+    message = f"{primitive.name}({given}{options}): {problem}"
+    if isinstance(problem, ValueError):
+        return ShapeError(message)
+    return IndexingError(message) if isinstance(problem, IndexError) else DtypeError(message)
+
+
+# ----- The Tensor -----
+
+
+@final
+class Tensor(ArrayInterface):
+    """An array of float32, float64, integers or booleans that can remember how it was computed.
+
+    `data` is copied; Python floats become float64, and `dtype` converts. With `requires_grad=True` (floats only),
+    `backward()` on a scalar computed from it leaves the gradient in `.grad`, an array of the same shape and dtype.
+    `name` is what pictures, reports and errors call it.
+
+    >>> import numpy as np, tinygrad_lite as tg
+    >>> w = tg.Tensor([1.0, 2.0, 3.0], requires_grad=True)
+    >>> loss = (np.tanh(w) ** 2).sum()
+    >>> loss.backward()
+    >>> bool(np.allclose(w.grad, 2 * np.tanh(w.data) * (1 - np.tanh(w.data) ** 2)))
+    True
+    """
+
+    __slots__ = ("__weakref__", "_data", "_name", "_node")
+    _data: Array
+    _node: AnyNode | None
+    _name: str | None
+
+    __record__ = staticmethod(record)
+
+    def __init__(
+        self, data: ArrayLike, requires_grad: bool = False, dtype: DTypeLike | None = None, name: str | None = None
+    ) -> None:
+        if isinstance(data, Tensor):
+            data = data.numpy()
+        array = np.array(data, dtype=dtype, order="C")
+        if array.dtype.char not in SUPPORTED_DTYPES:
+            raise DtypeError(
+                f"a Tensor cannot hold dtype {array.dtype}; give float32, float64, integers or booleans, "
+                "or convert with dtype=np.float64"
+            )
+        self._data = array if array.dtype.isnative else array.astype(array.dtype.newbyteorder("="))
+        self._name = name
+        self._node = None
+        self.requires_grad = requires_grad
+
+    # ----- What it holds -----
+
+    @property
+    def data(self) -> Array:
+        """The values, as a read-only view; `assign` replaces them."""
+        view = self._data.view()
+        view.flags.writeable = False
+        return view
+
+    @property
+    def name(self) -> str | None:
+        """What pictures, reports and errors call this Tensor."""
+        return self._name
+
+    @name.setter
+    def name(self, name: str | None) -> None:
+        self._name = name
+        if isinstance(self._node, Leaf):
+            self._node.name = name
+
+    def numpy(self) -> Array:
+        """Return a copy of the values that is the caller's own."""
+        return self._data.copy()
+
+    def item(self) -> float:
+        """Return the only value as a Python number."""
+        if self.size != 1:
+            raise ShapeError(f"item() needs exactly one value, this Tensor has shape {self.shape}")
+        return self._data.item()  # type: ignore[no-any-return]  # NumPy's stubs lose the type
+
+    def detach(self) -> Tensor:
+        """Return a Tensor of the same values that carries no gradient."""
+        return wrap(self._data, None)
+
+    def assign(self, value: Operand) -> None:
+        """Replace the values by others of the same shape; a graph recorded earlier keeps the ones it was recorded with.
+
+        This is the only way a Tensor changes; optimizers and `load_state_dict` use it.
+        """
+        if isinstance(self._node, Node):
+            raise GraphError(f"assign() is for leaves; this Tensor was computed by {self._node.primitive.name}")
+        new = value._data if isinstance(value, Tensor) else np.array(value)
+        if new.shape != self.shape:
+            raise ShapeError(f"assign() to {self.name or 'a Tensor'} of shape {self.shape} got shape {new.shape}")
+        self._data = new if new.dtype == self.dtype else new.astype(self.dtype)
+
+    # ----- Gradients -----
+
+    @property
+    def requires_grad(self) -> bool:
+        """Whether operations on this Tensor are recorded, so that gradients flow to or through it."""
+        return self._node is not None
+
+    @requires_grad.setter
+    def requires_grad(self, wanted: bool) -> None:
+        if isinstance(self._node, Node):
+            raise GraphError(
+                f"requires_grad belongs to leaves; this Tensor was computed by {self._node.primitive.name}, "
+                "use .detach() for one that carries no gradient"
+            )
+        if not wanted:
+            self._node = None
+        elif self._node is None:
+            if self.dtype.kind != "f":
+                raise DtypeError(
+                    f"a Tensor of dtype {self.dtype} cannot require a gradient; "
+                    "give floats, for example Tensor(data, requires_grad=True, dtype=np.float64)"
+                )
+            self._node = Leaf(self._data, self._name)
+
+    @property
+    def grad(self) -> Array | None:
+        """The gradient that `backward` has added up here so far, None before the first."""
+        return self._node.grad if isinstance(self._node, Leaf) else None
+
+    @grad.setter
+    def grad(self, gradient: ArrayLike | None) -> None:
+        if not isinstance(self._node, Leaf):
+            raise GraphError("only a leaf Tensor that requires a gradient has a .grad")
+        if gradient is not None:
+            gradient = np.array(gradient, dtype=self.dtype)
+            if gradient.shape != self.shape:
+                raise ShapeError(f"a gradient of shape {gradient.shape} does not fit a Tensor of shape {self.shape}")
+        self._node.grad = gradient
+
+    def backward(self, cotangent: Operand | None = None) -> None:
+        """Add the gradient of this Tensor to the `.grad` of every leaf it was computed from.
+
+        `cotangent` is ∂(what you want)/∂(this Tensor), of the same shape; a scalar needs none. Calling it again adds
+        the same once more. Raises GraphError without a history, or for a non-scalar without a cotangent.
+        """
+        root = self._node
+        if root is None:
+            raise GraphError(
+                "backward() from a Tensor without history: none of its operands requires a gradient, "
+                "or it was computed under no_grad() or after .detach() or .numpy()"
+            )
+        if cotangent is not None:
+            cotangent = cotangent._data if isinstance(cotangent, Tensor) else np.asarray(cotangent, dtype=self.dtype)
+            if cotangent.shape != self.shape:
+                raise ShapeError(f"a cotangent of shape {cotangent.shape} does not fit a result of shape {self.shape}")
+        elif self.size != 1:
+            raise GraphError(
+                f"backward() from a result of shape {self.shape} needs a cotangent of that shape; "
+                "reduce it to a scalar first, for example with .sum()"
+            )
+        else:
+            cotangent = np.ones_like(self._data)
+        for leaf, gradient in sweep(tape(root), cotangent).items():
+            assert isinstance(leaf, Leaf)
+            leaf.grad = gradient if leaf.grad is None else leaf.grad + gradient
+
+    def __repr__(self) -> str:
+        values = np.array2string(self._data, threshold=20, precision=6, separator=", ", prefix="Tensor(")
+        facts = [values, f"shape={self.shape}", f"dtype={self.dtype}"]
+        if isinstance(self._node, Node):
+            facts.append(f"from={self._node.primitive.name}")
+        elif self._node is not None:
+            facts.append("requires_grad=True")
+        if self._name:
+            facts.append(f"name={self._name!r}")
+        return f"Tensor({', '.join(facts)})"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        if isinstance(self._node, Node):
+            raise GraphError(
+                f"a Tensor computed by {self._node.primitive.name} cannot be copied or pickled with its graph; "
+                "use .detach() to take its values along"
+            )
+        return _restored, (self._data, self._name, self.requires_grad, self.grad)
+
+
+def _restored(data: Array, name: str | None, requires_grad: bool, grad: Array | None) -> Tensor:
+    """Rebuild a leaf from what its copy or pickle holds."""
+    tensor = Tensor(data, requires_grad, name=name)
+    if grad is not None:
+        tensor.grad = grad
+    return tensor
