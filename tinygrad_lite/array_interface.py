@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import difflib
 import inspect
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 import numpy as np
@@ -20,12 +20,12 @@ from tinygrad_lite.primitives.reductions import Axis
 if TYPE_CHECKING:
     from tinygrad_lite.tensor import Operand, Tensor
 
-NUMPY_FUNCTIONS: Final[dict[Callable[..., Any], Callable[..., Any]]] = {
-    primitive.ufunc: primitive for primitive in p.PRIMITIVES.values() if primitive.ufunc is not None
+NUMPY_FUNCTIONS: Final[dict[Callable[..., Any], tuple[Callable[..., Any], frozenset[str]]]] = {
+    primitive.ufunc: (primitive, frozenset()) for primitive in p.PRIMITIVES.values() if primitive.ufunc is not None
 }
-"""What answers for each NumPy function when it meets a Tensor; the functional room adds its own."""
+"""What answers for each NumPy function when it meets a Tensor, and the options it takes; `functional` adds its own."""
 
-REDUCTIONS: Final = {np.add: p.sum, np.maximum: p.max, np.minimum: p.min}
+REDUCTIONS: Final[dict[np.ufunc, Callable[..., Any]]] = {np.add: p.sum, np.maximum: p.max, np.minimum: p.min}
 """What answers for the `reduce` method of a NumPy ufunc."""
 
 
@@ -33,7 +33,8 @@ def answers_for(*numpy_functions: Callable[..., Any]) -> Callable[[Callable[...,
     """Declare that the decorated function is what these NumPy functions do when they meet a Tensor."""
 
     def register(ours: Callable[..., Any]) -> Callable[..., Any]:
-        NUMPY_FUNCTIONS.update(dict.fromkeys(numpy_functions, ours))
+        options = frozenset(inspect.signature(ours).parameters)
+        NUMPY_FUNCTIONS.update(dict.fromkeys(numpy_functions, (ours, options)))
         return ours
 
     return register
@@ -223,32 +224,32 @@ class ArrayInterface:
 
     def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **options: Any) -> Any:
         if method == "reduce" and ufunc in REDUCTIONS:
-            options.setdefault("axis", 0)
-            options.setdefault("keepdims", False)
-            return _called(f"np.{ufunc.__name__}.reduce", REDUCTIONS[ufunc], inputs, options, {"axis", "keepdims"})
+            _refuse_options(f"{ufunc.__name__}.reduce", options.keys() - {"axis", "keepdims"})
+            return REDUCTIONS[ufunc](*inputs, **{"axis": 0, "keepdims": False, **options})
         if method != "__call__" or ufunc not in NUMPY_FUNCTIONS:
             raise _unsupported(ufunc.__name__ if method == "__call__" else f"{ufunc.__name__}.{method}")
-        return _called(f"np.{ufunc.__name__}", NUMPY_FUNCTIONS[ufunc], inputs, options, set())
+        if options:
+            _refuse_options(ufunc.__name__, options.keys())
+        return NUMPY_FUNCTIONS[ufunc][0](*inputs)
 
     def __array_function__(
         self, function: Callable[..., Any], types: Any, arguments: tuple[Any, ...], options: dict[str, Any]
     ) -> Any:
         if function not in NUMPY_FUNCTIONS:
             raise _unsupported(function.__name__)
-        ours = NUMPY_FUNCTIONS[function]
-        return _called(f"np.{function.__name__}", ours, arguments, options, set(inspect.signature(ours).parameters))
+        ours, known = NUMPY_FUNCTIONS[function]
+        if options:
+            _refuse_options(function.__name__, options.keys() - known)
+        return ours(*arguments, **options)
 
 
-def _called(
-    name: str, function: Callable[..., Any], inputs: tuple[Any, ...], options: dict[str, Any], allowed: set[str]
-) -> Any:
-    """Call what answers for a ufunc, or raise if it was given an option that Tensors refuse."""
-    for option in options.keys() - allowed:
+def _refuse_options(name: str, options: Iterable[str]) -> None:
+    """Raise UnsupportedError if NumPy was given options that Tensors have no answer for."""
+    for option in options:
         raise UnsupportedError(
-            f"{name} on a Tensor does not take {option}=; Tensors are never written to, "
-            f"so use the result that it returns, with .astype() or np.where where needed"
+            f"np.{name} on a Tensor does not take {option}=; Tensors are never written to, "
+            "so use the result that is returned, with .astype() or np.where if needed"
         )
-    return function(*inputs, **options)
 
 
 def _unsupported(name: str) -> UnsupportedError:

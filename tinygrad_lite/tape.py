@@ -78,7 +78,7 @@ class Node:
     """One recorded operation.
 
     `operands` holds what its rules will be called with: the array of an operand that a wanted rule reads, otherwise a
-    stand-in with its shape and dtype. `inputs` holds the node each operand came from, None where no gradient goes.
+    stand-in with its shape and dtype. `inputs` holds the node each operand came from, None for a constant.
     """
 
     __slots__ = (
@@ -184,21 +184,24 @@ def sweep(
     masked = False  # `where` is what makes zero cotangents on purpose; from there on 0 · ∞ must be 0
     with np.errstate(all="ignore"):
         for node in reversed(nodes):
-            g = pending.pop(node)
+            g = pending.pop(node, None)
+            if g is None:  # it was used only where there is no derivative
+                continue
             if isinstance(node, Leaf) or (ends is not None and node in ends):
                 arrived[node] = g if lift else np.asarray(g) if node in owned else np.array(g)
                 continue
             primitive = node.primitive
             output, operands = (node.output, node.operands) if lift is None else _lifted(node, lift)
-            for rule, parent in zip(node.plan.rules, node.inputs, strict=True):
-                if rule is None or parent is None or (members is not None and parent not in members):
+            for i, rule in node.plan.rules:
+                parent: AnyNode = node.inputs[i]  # type: ignore[assignment]  # rules are wanted for nodes only
+                if members is not None and parent not in members:
                     continue
                 gx = rule(g, output, *operands, **node.static)
                 if primitive.poles or (masked and primitive is multiply):
                     gx = _zero_kept_zero(g, gx)
                 if gx.shape != parent.shape:
                     gx = _summed_to(parent.shape, gx)
-                if gx.dtype != parent.dtype:
+                if gx.dtype is not parent.dtype and gx.dtype != parent.dtype:
                     gx = gx.astype(parent.dtype)
                 earlier = pending.get(parent)
                 if earlier is None:

@@ -30,27 +30,23 @@ def record(primitive: Primitive, operands: tuple[Any, ...], static: dict[str, An
     """Compute `primitive` on `operands`, at least one a Tensor, and leave a node behind if a gradient is wanted."""
     values: list[Any] = []
     inputs: list[AnyNode | None] = []
-    wanted, bit, foreign, strong = 0, 1, False, False
+    wanted, bit, foreign, weak = 0, 1, False, False
     for operand in operands:
-        kind = type(operand)
-        if kind is Tensor:
+        node, value = None, operand
+        if type(operand) is Tensor:
             value, node = operand._data, operand._node
             if node is not None:
                 wanted |= bit
-                strong = True
-            elif value.ndim:
-                strong = True
-            else:
-                value = value.item()
-        else:
-            value, node = operand if kind is float or kind is int else constant(operand), None
-            if type(value) is np.ndarray:
-                foreign = strong = True
+            elif not value.ndim:
+                value, weak = value.item(), True
+        elif type(operand) is not float and type(operand) is not int:
+            value, foreign = constant(operand), True
         values.append(value)
         inputs.append(node)
         bit <<= 1
-    if not strong:  # scalars are weak beside arrays; among themselves Tensors keep their dtypes
-        values = [x._data if type(x) is Tensor else value for x, value in zip(operands, values, strict=True)]
+    if weak and np.ndarray not in map(type, values):
+        # scalars are weak beside arrays; among themselves Tensors keep their dtypes
+        values = [x._data if type(x) is Tensor else value for x, value in zip(operands, values)]
     try:
         result = primitive.forward(*values, **static)
     except (ValueError, TypeError, IndexError) as problem:
@@ -64,12 +60,8 @@ def record(primitive: Primitive, operands: tuple[Any, ...], static: dict[str, An
     if wanted and mode.record:
         plan = primitive.plan(wanted | bit)
         if plan is not None:
-            if plan.cuts:
-                inputs = [node if rule else None for node, rule in zip(inputs, plan.rules)]
-            if plan.drops:
-                values = [
-                    value if keep else node or _absent(value) for value, node, keep in zip(values, inputs, plan.keeps)
-                ]
+            for i in plan.unread:
+                values[i] = inputs[i] or _absent(values[i])
             if foreign:
                 values = [_own(value, operand) for value, operand in zip(values, operands)]
             tensor._node = Node(primitive, static, plan, tuple(inputs), tuple(values), result, mode.scope)
@@ -206,12 +198,13 @@ class Tensor(ArrayInterface):
 
         This is the only way a Tensor changes; optimizers and `load_state_dict` use it.
         """
-        if isinstance(self._node, Node):
-            raise GraphError(f"assign() is for leaves; this Tensor was computed by {self._node.primitive.name}")
-        new = value._data if isinstance(value, Tensor) else np.array(value)
-        if new.shape != self.shape:
-            raise ShapeError(f"assign() to {self.name or 'a Tensor'} of shape {self.shape} got shape {new.shape}")
-        self._data = new if new.dtype == self.dtype else new.astype(self.dtype)
+        node, old = self._node, self._data
+        if type(node) is Node:
+            raise GraphError(f"assign() is for leaves; this Tensor was computed by {node.primitive.name}")
+        new = value._data if type(value) is Tensor else np.array(value)
+        if new.shape != old.shape:
+            raise ShapeError(f"assign() to {self.name or 'a Tensor'} of shape {old.shape} got shape {new.shape}")
+        self._data = new if new.dtype is old.dtype else new.astype(old.dtype)
 
     # ----- Gradients -----
 

@@ -62,14 +62,14 @@ def min(a: Operand, axis: Axis = None, *, keepdims: bool = False) -> Value:
     return p.min(as_operand(a), axis=axis, keepdims=keepdims)
 
 
-def sum_squares(*arrays: Operand) -> Value:
-    """Return Σ x² over all values of all arguments: what an L2 penalty is half of.
+def sum_squares(*arrays: Operand, factor: float = 1.0) -> Value:
+    """Return `factor` · Σ x² over all values of all arguments: with a factor of ½, an L2 penalty.
 
     >>> import numpy as np, tinygrad_lite as tg
     >>> float(tg.sum_squares(np.array([3.0]), np.array([[4.0]])))
     25.0
     """
-    return p.sum_squares(*(as_operand(array) for array in arrays))
+    return p.sum_squares(*(as_operand(array) for array in arrays), factor=factor)
 
 
 def weighted_sum(terms: Sequence[Operand], weights: Sequence[float]) -> Value:

@@ -11,7 +11,8 @@ from numpy.typing import DTypeLike
 from tinygrad_lite import primitives as p
 from tinygrad_lite.array_interface import answers_for, fixed_index
 from tinygrad_lite.primitives.primitive import Value
-from tinygrad_lite.tensor import Operand, as_operand
+from tinygrad_lite.primitives.shaping import checked_labels
+from tinygrad_lite.tensor import Operand, Tensor, as_operand
 
 
 def astype(x: Operand, dtype: DTypeLike) -> Value:
@@ -124,7 +125,9 @@ def one_hot(labels: Operand, width: int, dtype: DTypeLike = np.float64) -> Value
     array([[0., 0., 1.],
            [1., 0., 0.]])
     """
-    return p.one_hot(as_operand(labels), width=width, dtype=np.dtype(dtype))
+    operand = as_operand(labels)
+    checked_labels(operand._data if isinstance(operand, Tensor) else operand, width)
+    return p.one_hot(operand, width=width, dtype=np.dtype(dtype))
 
 
 @answers_for(np.zeros_like)

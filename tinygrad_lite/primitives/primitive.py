@@ -32,16 +32,12 @@ PRIMITIVES: dict[str, Primitive] = {}
 class Plan(NamedTuple):
     """What the sweep needs from one node, given which of its operands carry a gradient."""
 
-    rules: tuple[Rule | None, ...]
-    """The rule of each operand that wants one."""
-    keeps: tuple[bool, ...]
-    """Whether some wanted rule reads the values of each operand."""
+    rules: tuple[tuple[int, Rule], ...]
+    """The rules that are wanted, each with the position of its operand."""
+    unread: tuple[int, ...]
+    """The positions of the operands whose values no wanted rule reads."""
     keeps_output: bool
     """Whether some wanted rule reads the output."""
-    drops: bool
-    """Whether some operand is read by no wanted rule."""
-    cuts: bool
-    """Whether some operand carries a gradient that goes no further, for want of a rule."""
 
 
 class Variadic(NamedTuple):
@@ -102,13 +98,11 @@ class Primitive:
             return plan
 
     def _make_plan(self, wanted: int, count: int) -> Plan | None:
-        rules = tuple(rule if wanted >> i & 1 else None for i, rule in enumerate(self.rules_for(count)))
-        reads = [_reads(rule, count) for rule in rules if rule is not None]
-        if not reads:
+        rules = [(i, rule) for i, rule in enumerate(self.rules_for(count)) if wanted >> i & 1 and rule is not None]
+        if not rules:
             return None
-        output, *operands = (any(column) for column in zip(*reads, strict=True))
-        cuts = any(wanted >> i & 1 and rule is None for i, rule in enumerate(rules))
-        return Plan(rules, tuple(operands), output, drops=not all(operands), cuts=cuts)
+        output, *operands = (any(column) for column in zip(*(_reads(rule, count) for _, rule in rules), strict=True))
+        return Plan(tuple(rules), tuple(i for i, read in enumerate(operands) if not read), output)
 
     def rules_for(self, count: int) -> tuple[Rule | None, ...]:
         """Return the rule of each of `count` operands."""

@@ -79,14 +79,22 @@ min = Primitive("min", _min, _to_the_extremes)
 # ----- Sums that objectives are made of: one primitive each, whatever the number of operands -----
 
 
-def _sum_squares(*xs: Any) -> Any:
-    flat = [x.ravel(order="K") for x in xs]
-    return np.add.reduce([np.dot(x, x) for x in flat])
+def _sum_squares(*xs: Any, factor: float) -> Any:
+    total = 0
+    for x in xs:
+        flat = x.ravel("K")
+        total = total + np.dot(flat, flat)
+    return factor * total
 
 
 def _weighted_sum(*terms: Any, weights: tuple[float, ...]) -> Any:
-    return np.add.reduce([weight * term for weight, term in zip(weights, terms, strict=True)])
+    total = weights[0] * terms[0]
+    for weight, term in zip(weights[1:], terms[1:], strict=True):
+        total = total + weight * term
+    return total
 
 
-sum_squares = Primitive("sum_squares", _sum_squares, each(lambda i: lambda g, _y, *xs: (2 * g) * xs[i]))
+sum_squares = Primitive(
+    "sum_squares", _sum_squares, each(lambda i: lambda g, _y, *xs, factor: (2 * factor * g) * xs[i])
+)
 weighted_sum = Primitive("weighted_sum", _weighted_sum, each(lambda i: lambda g, _y, *_terms, weights: g * weights[i]))

@@ -1,0 +1,224 @@
+"""Layers and the networks made of them: `Linear`, activations, `Sequential`, `MLP`."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Sequence
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import DTypeLike
+
+from tinygrad_lite import primitives as p
+from tinygrad_lite.errors import ArgumentError, DefinitionError, DtypeError, ShapeError
+from tinygrad_lite.functional import softmax
+from tinygrad_lite.nn.initialisers import He, Initialiser, Xavier, Zeros
+from tinygrad_lite.nn.module import Module
+from tinygrad_lite.tensor import Operand, Tensor, record
+
+Rng = np.random.Generator | np.random.SeedSequence | int | None
+
+
+class Linear(Module):
+    """An affine layer on rows of examples: x Wᵀ + b, with `weight` (out, in) and `bias` (out,).
+
+    `rng` seeds the initialisers; the parameters are float32 unless `dtype` says float64.
+
+    >>> import numpy as np
+    >>> from tinygrad_lite import nn
+    >>> layer = nn.Linear(3, 2, rng=0)
+    >>> layer(np.ones((5, 3))).shape
+    (5, 2)
+    >>> layer
+    Linear(3 → 2): 8 parameters
+    """
+
+    def __init__(
+        self,
+        inputs: int,
+        outputs: int,
+        *,
+        weight: Initialiser | None = None,
+        bias: Initialiser | None = None,
+        rng: Rng = None,
+        dtype: DTypeLike = np.float32,
+    ) -> None:
+        if min(inputs, outputs) < 1:
+            raise ArgumentError(f"Linear({inputs}, {outputs}): both widths must be at least 1")
+        if np.dtype(dtype) not in (np.float32, np.float64):
+            raise DtypeError(f"a layer has dtype float32 or float64, got {np.dtype(dtype)}")
+        generator = np.random.default_rng(rng)
+        self.weight = Tensor((weight or Xavier())((outputs, inputs), generator), requires_grad=True, dtype=dtype)
+        self.bias = Tensor((bias or Zeros())((outputs,), generator), requires_grad=True, dtype=dtype)
+
+    def forward(self, x: Operand) -> Tensor:
+        """Return x Wᵀ + b; raises ShapeError unless the last axis of `x` is as wide as the layer expects."""
+        weight = self.weight
+        shape = np.shape(x) if type(x) is not Tensor else x.shape
+        if not shape or shape[-1] != weight.shape[1]:
+            raise ShapeError(
+                f"{weight.name}: this layer takes rows of {weight.shape[1]} values, got an input of shape {shape}"
+            )
+        return record(p.linear, (x, weight, self.bias), {})
+
+    def _facts(self) -> str:
+        return f"{self.weight.shape[1]} → {self.weight.shape[0]}"
+
+
+# ----- Activations: as modules, and by name -----
+
+
+class Activation(Module):
+    """A module without parameters that applies one function elementwise, or to each row."""
+
+    function: ClassVar[staticmethod[..., Any]]  # Any: arrays in, arrays out; Tensors in, Tensors out
+
+    def forward(self, x: Operand) -> Tensor:
+        """Apply the function."""
+        return type(self).function(x)  # type: ignore[no-any-return]  # a Tensor inside a network
+
+
+class Softplus(Activation):
+    """log(1 + eᵃ), with derivative σ(a) (000.12)."""
+
+    function = staticmethod(p.softplus)
+
+
+class Tanh(Activation):
+    """tanh(a), with derivative 1 − tanh²(a) (000.12)."""
+
+    function = staticmethod(p.tanh)
+
+
+class Cos(Activation):
+    """cos(a), with derivative −sin(a) (000.12)."""
+
+    function = staticmethod(p.cos)
+
+
+class ReLU(Activation):
+    """max(a, 0), with derivative 1 for a > 0 and 0 elsewhere."""
+
+    function = staticmethod(p.relu)
+
+
+class Sigmoid(Activation):
+    """1/(1 + e⁻ᵃ), with derivative σ(1 − σ) (001.7b)."""
+
+    function = staticmethod(p.sigmoid)
+
+
+class Identity(Activation):
+    """The values as they are: the output layer of a network that gives logits."""
+
+    function = staticmethod(lambda x: x)
+
+
+class Softmax(Activation):
+    """Softmax of each row: for a loss on probabilities, never before a loss on logits."""
+
+    function = staticmethod(softmax)
+
+
+ACTIVATIONS: dict[str, type[Activation]] = {
+    "softplus": Softplus,
+    "tanh": Tanh,
+    "cos": Cos,
+    "relu": ReLU,
+    "sigmoid": Sigmoid,
+    "identity": Identity,
+    "softmax": Softmax,
+}
+"""What an activation is called when it is declared by name."""
+
+
+def activation(name: str) -> Activation:
+    """Return the activation called `name`; raises ArgumentError that lists the names there are.
+
+    >>> from tinygrad_lite import nn
+    >>> nn.activation("tanh")
+    Tanh(): 0 parameters
+    """
+    if name not in ACTIVATIONS:
+        raise ArgumentError(f"there is no activation {name!r}; choose one of {', '.join(ACTIVATIONS)}")
+    return ACTIVATIONS[name]()
+
+
+# ----- Networks -----
+
+
+class Sequential(Module):
+    """Modules applied one after the other; `net.layers[i]` is the i-th.
+
+    >>> from tinygrad_lite import nn
+    >>> nn.Sequential(nn.Linear(2, 8, rng=0), nn.Tanh(), nn.Linear(8, 1, rng=1))
+    Sequential(): 33 parameters
+      layers.0: Linear(2 → 8)  weight (8, 2), bias (8,)
+      layers.1: Tanh()
+      layers.2: Linear(8 → 1)  weight (1, 8), bias (1,)
+    """
+
+    def __init__(self, *layers: Module) -> None:
+        for layer in layers:
+            if not isinstance(layer, Module):
+                raise DefinitionError(f"Sequential takes modules, got {layer!r}; wrap a function in a Module")
+        self.layers = layers
+
+    def forward(self, x: Operand) -> Operand:
+        """Apply the modules in order."""
+        for layer in self.layers:
+            x = layer(x)
+        return x
+
+
+class MLP(Module):
+    """A multi-layer perceptron: affine layers of the given widths, an activation after each but the last.
+
+    `MLP([784, 100, 10], activation="softplus")` has two layers; `output` is the activation of the last, "identity"
+    for logits. Weights start from He's initialiser after relu and from Xavier's otherwise, biases from zero.
+
+    >>> from tinygrad_lite import nn
+    >>> nn.MLP([784, 100, 10], activation="softplus", rng=0)
+    MLP(784 → 100 → 10, softplus): 79,510 parameters
+      layers.0: Linear(784 → 100)  weight (100, 784), bias (100,)
+      layers.1: Linear(100 → 10)  weight (10, 100), bias (10,)
+    """
+
+    def __init__(
+        self,
+        widths: Sequence[int],
+        activation: str = "relu",
+        output: str = "identity",
+        *,
+        weight: Initialiser | None = None,
+        bias: Initialiser | None = None,
+        rng: Rng = None,
+        dtype: DTypeLike = np.float32,
+    ) -> None:
+        if len(widths) < 2:
+            raise ArgumentError(f"MLP needs the widths of at least input and output, got {list(widths)}")
+        generator = np.random.default_rng(rng)
+        weight = weight or (He() if activation == "relu" else Xavier())
+        self.layers = tuple(
+            Linear(inputs, outputs, weight=weight, bias=bias, rng=generator, dtype=dtype)
+            for inputs, outputs in itertools.pairwise(widths)
+        )
+        self.widths = tuple(widths)
+        self.activation = activation
+        self.output = output
+        self._between = _function(activation)
+        self._last = _function(output)
+
+    def forward(self, x: Operand) -> Tensor:
+        """Return the outputs for rows of inputs: logits, if the output activation is the identity."""
+        for layer in self.layers[:-1]:
+            x = self._between(layer(x))
+        return self._last(self.layers[-1](x))  # type: ignore[no-any-return]  # a Tensor, for the layers are
+
+    def _facts(self) -> str:
+        output = "" if self.output == "identity" else f", output {self.output}"
+        return f"{' → '.join(map(str, self.widths))}, {self.activation}{output}"
+
+
+def _function(name: str) -> Callable[[Any], Any]:
+    return type(activation(name)).function

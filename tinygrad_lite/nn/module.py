@@ -1,0 +1,177 @@
+"""`Module`: a part of a network, its parameters named by the attributes that hold them."""
+
+from __future__ import annotations
+
+import difflib
+import itertools
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import numpy as np
+
+from tinygrad_lite.errors import StateError
+from tinygrad_lite.tape import MODE, Mode
+from tinygrad_lite.tensor import Array, Tensor
+
+_structure_changes = itertools.count(1)
+_structure = [0]  # the number of the last assignment to any module: what was found by walking one holds until the next
+
+
+class Module:
+    """A network or a part of one: attributes that are Tensors or Modules are its own.
+
+    Subclasses say in `forward` what a call computes. A Tensor that requires a gradient is a parameter, one that does
+    not is a buffer; both are named by the path of attributes to them, such as `layers.0.weight`. A list of modules
+    becomes a tuple, because structure changes by assignment only. Calls record the path as the scope of their nodes.
+
+    >>> import numpy as np
+    >>> from tinygrad_lite import Tensor, nn
+    >>> class Scale(nn.Module):
+    ...     def __init__(self):
+    ...         self.factor = Tensor(2.0, requires_grad=True)
+    ...     def forward(self, x):
+    ...         return self.factor * x
+    >>> net = Scale()
+    >>> [(name, parameter.item()) for name, parameter in net.named_parameters()]
+    [('factor', 2.0)]
+    >>> net(np.ones(2)).numpy()
+    array([2., 2.])
+    """
+
+    _scope = ""
+    _found: tuple[int, list[tuple[str, Tensor]]] = (-1, [])
+
+    def forward(self, *inputs: Any) -> Any:  # Any: a subclass narrows it to what it takes and gives
+        """Compute the output of this module; subclasses define it."""
+        raise NotImplementedError(f"{type(self).__name__} must define forward()")
+
+    def __call__(self, *inputs: Any) -> Any:
+        if not self._scope:
+            return self.forward(*inputs)
+        mode = MODE.get()
+        token = MODE.set(Mode(mode.record, f"{mode.scope}.{self._scope}" if mode.scope else self._scope))
+        try:
+            return self.forward(*inputs)
+        finally:
+            MODE.reset(token)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if isinstance(value, list) and any(isinstance(part, Module | Tensor) for part in value):
+            value = tuple(value)
+        object.__setattr__(self, name, value)
+        if isinstance(value, Module | Tensor | tuple):
+            _structure[0] = next(_structure_changes)
+            for path, part in _parts(name, value):
+                if isinstance(part, Module):
+                    object.__setattr__(part, "_scope", path)
+                    for below, tensor in part._named_tensors():
+                        tensor.name = f"{path}.{below}"
+                else:
+                    part.name = path
+
+    # ----- Parameters -----
+
+    def named_parameters(self) -> list[tuple[str, Tensor]]:
+        """Return every parameter with its name, once each, in order of assignment: layer by layer, weight then bias."""
+        return [(name, tensor) for name, tensor in self._named_tensors() if tensor.requires_grad]
+
+    def parameters(self) -> list[Tensor]:
+        """Return every parameter, in the order of `named_parameters`."""
+        return [tensor for _, tensor in self.named_parameters()]
+
+    def zero_grad(self) -> None:
+        """Forget the gradients that `backward` has left on the parameters."""
+        for parameter in self.parameters():
+            parameter.grad = None
+
+    def _named_tensors(self) -> list[tuple[str, Tensor]]:
+        """Return parameters and buffers with their names."""
+        if self._found[0] != _structure[0]:
+            first: dict[Tensor, str] = {}
+            for path, tensor in _tensors_below("", self):
+                first.setdefault(tensor, path)
+            object.__setattr__(self, "_found", (_structure[0], [(path, tensor) for tensor, path in first.items()]))
+        return self._found[1]
+
+    # ----- State -----
+
+    def state_dict(self) -> dict[str, Array]:
+        """Return a copy of every parameter and buffer by name."""
+        return {name: tensor.numpy() for name, tensor in self._named_tensors()}
+
+    def load_state_dict(self, state: Mapping[str, Array], strict: bool = True) -> None:
+        """Take over the values in `state`, all of them or, if anything does not fit, none.
+
+        Raises StateError that lists the names that are missing, unexpected (both forgiven with `strict=False`) or of
+        another shape or dtype than this module's.
+        """
+        own = dict(self._named_tensors())
+        problems = []
+        if strict:
+            problems += [f"missing: {name} {own[name].shape}" for name in own.keys() - state.keys()]
+            problems += [f"unexpected: {name}{_nearest(name, own)}" for name in state.keys() - own.keys()]
+        for name in own.keys() & state.keys():
+            value, tensor = np.asarray(state[name]), own[name]
+            if value.shape != tensor.shape:
+                problems.append(f"shape of {name}: expected {tensor.shape}, got {value.shape}")
+            elif not np.can_cast(value.dtype, tensor.dtype, "same_kind"):
+                problems.append(f"dtype of {name}: expected {tensor.dtype}, got {value.dtype}")
+        if problems:
+            raise StateError(f"the state does not fit {type(self).__name__}:\n  " + "\n  ".join(sorted(problems)))
+        for name in own.keys() & state.keys():
+            own[name].assign(state[name])
+
+    # ----- What it looks like -----
+
+    def _facts(self) -> str:
+        """Return what `repr` says of this module beside its class and parameters."""
+        return ""
+
+    def __repr__(self) -> str:
+        """Show the layers, the shapes of their parameters, and how many numbers are learned."""
+        count = sum(parameter.size for parameter in self.parameters())
+        rows = [f"{type(self).__name__}({self._facts()}): {count:,} parameters"]
+        for path, module in _modules_below("", self):
+            shapes = ", ".join(f"{n} {t.shape}" for n, t in _direct_tensors(module))
+            rows.append(f"  {path}: {type(module).__name__}({module._facts()})" + (f"  {shapes}" if shapes else ""))
+        return "\n".join(rows)
+
+
+def _parts(path: str, value: Any) -> Iterator[tuple[str, Module | Tensor]]:
+    """Yield the modules and Tensors that an attribute holds, directly or in tuples, each with its path."""
+    if isinstance(value, Module | Tensor):
+        yield path, value
+    elif isinstance(value, tuple):
+        for i, part in enumerate(value):
+            yield from _parts(f"{path}.{i}", part)
+
+
+def _children(module: Module) -> Iterator[tuple[str, Module | Tensor]]:
+    for name, value in vars(module).items():
+        yield from _parts(name, value)
+
+
+def _tensors_below(path: str, module: Module) -> Iterator[tuple[str, Tensor]]:
+    for name, part in _children(module):
+        below = f"{path}.{name}" if path else name
+        if isinstance(part, Tensor):
+            yield below, part
+        else:
+            yield from _tensors_below(below, part)
+
+
+def _modules_below(path: str, module: Module) -> Iterator[tuple[str, Module]]:
+    for name, part in _children(module):
+        if isinstance(part, Module):
+            below = f"{path}.{name}" if path else name
+            yield below, part
+            yield from _modules_below(below, part)
+
+
+def _direct_tensors(module: Module) -> list[tuple[str, Tensor]]:
+    return [(name, part) for name, part in _children(module) if isinstance(part, Tensor)]
+
+
+def _nearest(name: str, known: Mapping[str, Tensor]) -> str:
+    close = difflib.get_close_matches(name, known, n=1)
+    return f" (did you mean {close[0]}?)" if close else ""

@@ -1,0 +1,158 @@
+"""What training aims for: losses and penalties, declared, that add up to an objective which knows its sense.
+
+    objective = nn.CrossEntropy() + 0.01 * nn.L2()          # minimised
+    objective = nn.LogLikelihood() - 0.01 * nn.L2()         # maximised, as document 000 writes it
+
+The terms stay apart, in the history and in checks; their weighted sum is one node of the graph.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, ClassVar, Literal, NamedTuple, TypeAlias
+
+from tinygrad_lite import primitives as p
+from tinygrad_lite.errors import ArgumentError, ObjectiveError
+from tinygrad_lite.tape import Node
+from tinygrad_lite.tensor import Array, Operand, Tensor, as_operand
+
+Sense: TypeAlias = Literal["minimise", "maximise"]
+Values: TypeAlias = "Tensor | Array"
+Network: TypeAlias = Callable[
+    [Any], Any
+]  # a Module, or any function of the inputs where no penalty asks for parameters
+
+
+class Evaluation(NamedTuple):
+    """An objective evaluated on a batch."""
+
+    total: Tensor
+    """The weighted sum, to call `backward()` on."""
+    terms: dict[str, Tensor]
+    """The value of each term, without its weight, by name."""
+    prediction: Values
+    """What the network gave for the batch."""
+
+
+class Objective(ABC):
+    """A weighted sum of terms, minimised or maximised."""
+
+    @abstractmethod
+    def weighted_terms(self) -> tuple[tuple[float, Term], ...]:
+        """Return the terms, each with the factor that it counts with."""
+
+    @property
+    def sense(self) -> Sense:
+        """Whether this objective is minimised or maximised."""
+        return _sense(*self.weighted_terms()[0])
+
+    def __call__(self, net: Network, x: Operand, target: Operand) -> Tensor:
+        """Return the objective for inputs `x` and their targets, a scalar Tensor."""
+        return self.evaluate(net, x, target).total
+
+    def evaluate(self, net: Network, x: Operand, target: Operand) -> Evaluation:
+        """Return the objective with the value of each of its terms and the prediction."""
+        prediction = as_operand(net(x))
+        target = as_operand(target)
+        names, values, weights = [], [], []
+        for weight, term in self.weighted_terms():
+            names.append(term.name)
+            values.append(term.value(net, prediction, target))
+            weights.append(weight)
+        total = values[0] if weights == [1.0] else p.weighted_sum(*values, weights=tuple(weights))
+        return Evaluation(total, dict(zip(names, values, strict=True)), prediction)
+
+    # ----- Adding up -----
+
+    def __add__(self, other: Objective) -> Objective:
+        if not isinstance(other, Objective):
+            return NotImplemented
+        if self.sense != other.sense:
+            raise ObjectiveError(
+                f"{self!r} is to be {self.sense}d and {other!r} {other.sense}d: their sum has no sense; "
+                f"subtract the second instead"
+            )
+        return Combination(self.weighted_terms() + other.weighted_terms())
+
+    def __sub__(self, other: Objective) -> Objective:
+        if not isinstance(other, Objective):
+            return NotImplemented
+        if self.sense == other.sense:
+            raise ObjectiveError(
+                f"{self!r} and {other!r} are both to be {self.sense}d: their difference has no sense; add them instead"
+            )
+        return self + -1.0 * other
+
+    def __mul__(self, factor: float) -> Objective:
+        if not isinstance(factor, int | float):
+            return NotImplemented
+        return Combination(tuple((factor * weight, term) for weight, term in self.weighted_terms()))
+
+    __rmul__ = __mul__
+
+    def __neg__(self) -> Objective:
+        return -1.0 * self
+
+
+def _sense(weight: float, term: Term) -> Sense:
+    if weight >= 0:
+        return term.own_sense
+    return "maximise" if term.own_sense == "minimise" else "minimise"
+
+
+@dataclass(frozen=True, repr=False)
+class Combination(Objective):
+    """Several terms with their weights."""
+
+    terms: tuple[tuple[float, Term], ...]
+
+    def __post_init__(self) -> None:
+        names = [term.name for _, term in self.terms]
+        repeated = {name for name in names if names.count(name) > 1}
+        if repeated:
+            raise ObjectiveError(f"{', '.join(sorted(repeated))} stands twice in one objective; give it one weight")
+
+    def weighted_terms(self) -> tuple[tuple[float, Term], ...]:
+        """Return the terms with their factors."""
+        return self.terms
+
+    def __repr__(self) -> str:
+        text = ""
+        for weight, term in self.terms:
+            sign = "-" if weight < 0 else "+" if text else ""
+            factor = "" if abs(weight) == 1 else f"{abs(weight):g} * "
+            text += (f" {sign} " if text else sign) + factor + repr(term)
+        return text
+
+
+class Term(Objective):
+    """One loss or penalty; by itself an objective of weight 1."""
+
+    own_sense: ClassVar[Sense] = "minimise"
+    name: ClassVar[str]
+
+    def weighted_terms(self) -> tuple[tuple[float, Term], ...]:
+        """Return the term alone."""
+        return ((1.0, self),)
+
+    @abstractmethod
+    def value(self, net: Network, prediction: Values, target: Values) -> Tensor:
+        """Return this term, without a weight, as a scalar Tensor."""
+
+
+def refuse_activated(prediction: Operand, loss: str, *activations: p.Primitive) -> None:
+    """Raise ObjectiveError if `prediction` is the output of an activation that the loss applies itself."""
+    node = prediction._node if isinstance(prediction, Tensor) else None
+    if isinstance(node, Node) and node.primitive in activations:
+        raise ObjectiveError(
+            f"{loss} takes logits and applies {node.primitive.name} itself, but the network ends in one; "
+            'declare the network with output="identity", or use a loss on probabilities such as MSE'
+        )
+
+
+def checked_reduction(reduction: str, choices: tuple[str, ...]) -> None:
+    """Raise ArgumentError unless `reduction` is one of `choices`."""
+    if reduction not in choices:
+        raise ArgumentError(f"reduction must be one of {', '.join(map(repr, choices))}, got {reduction!r}")

@@ -1,0 +1,121 @@
+"""`Optimizer`: a rule bound to parameters, with its state; applying and resuming are written once for all rules."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Protocol
+
+import numpy as np
+
+from tinygrad_lite.errors import ArgumentError, GraphError, StateError
+from tinygrad_lite.optim.rules import Rule
+from tinygrad_lite.tensor import Array, Tensor, wrap
+
+
+class HasParameters(Protocol):
+    """A module: anything that names its parameters."""
+
+    def named_parameters(self) -> list[tuple[str, Tensor]]: ...
+
+
+class HasSense(Protocol):
+    """An objective: anything that knows whether it is to be minimised or maximised."""
+
+    @property
+    def sense(self) -> str: ...
+
+
+class Optimizer:
+    """A rule at work on parameters: `step()` after `backward()`, `zero_grad()` before the next.
+
+    State, step count and learning rate are Tensors changed by `assign`: `optimizer.lr.assign(0.01)` sets the rate of
+    the steps to come.
+
+    >>> import tinygrad_lite as tg
+    >>> from tinygrad_lite import optim
+    >>> w = tg.Tensor([4.0], requires_grad=True)
+    >>> optimizer = optim.SGD(lr=0.25).bind([w])
+    >>> (w * w).sum().backward()
+    >>> optimizer.step()
+    >>> w.numpy()
+    array([2.])
+    """
+
+    def __init__(self, rule: Rule, parameters: HasParameters | Mapping[str, Tensor] | Sequence[Tensor]) -> None:
+        self.rule = rule
+        self.parameters = _named(parameters)
+        self.lr = Tensor(rule.lr, name="lr")
+        self.step_count = Tensor(0, name="step_count")
+        self.state = {
+            name: tuple(Tensor(np.zeros_like(parameter.data), name=f"{part}.{name}") for part in rule.state)
+            for name, parameter in self.parameters.items()
+        }
+
+    def step(self) -> None:
+        """Update every parameter that has a gradient; all are computed before the first is changed.
+
+        Raises GraphError if none has a gradient.
+        """
+        t, lr, maximize = self.step_count.item() + 1, self.lr.item(), self.rule.maximize
+        changes: list[tuple[Tensor, Array]] = []
+        for name, parameter in self.parameters.items():
+            gradient = parameter.grad
+            if gradient is not None:
+                state = self.state[name]
+                values = [tensor._data for tensor in state]
+                new = self.rule.update(parameter._data, -gradient if maximize else gradient, *values, lr=lr, t=t)
+                changes += zip((parameter, *state), new)
+        if not changes:
+            raise GraphError("step() without a gradient on any parameter; call backward() on the objective first")
+        for tensor, value in changes:
+            tensor.assign(wrap(np.asarray(value), None))
+        self.step_count.assign(t)
+
+    def zero_grad(self) -> None:
+        """Forget the gradients that `backward` has left on the parameters."""
+        for parameter in self.parameters.values():
+            parameter.grad = None
+
+    def state_dict(self) -> dict[str, Array]:
+        """Return a copy of the learning rate, the step count and the state by name."""
+        return {name: tensor.numpy() for name, tensor in self._named_state().items()}
+
+    def load_state_dict(self, state: Mapping[str, Array]) -> None:
+        """Take over what `state_dict` gave, or raise StateError and change nothing if it does not fit."""
+        own = self._named_state()
+        problems = [f"missing: {name}" for name in sorted(own.keys() - state.keys())]
+        problems += [f"unexpected: {name}" for name in sorted(state.keys() - own.keys())]
+        problems += [
+            f"shape of {name}: expected {own[name].shape}, got {np.shape(state[name])}"
+            for name in sorted(own.keys() & state.keys())
+            if own[name].shape != np.shape(state[name])
+        ]
+        if problems:
+            raise StateError(f"the state does not fit {self.rule!r}:\n  " + "\n  ".join(problems))
+        for name, tensor in own.items():
+            tensor.assign(state[name])
+
+    def _named_state(self) -> dict[str, Tensor]:
+        parts = {tensor.name or "": tensor for tensors in self.state.values() for tensor in tensors}
+        return {"lr": self.lr, "step_count": self.step_count, **parts}
+
+    def __repr__(self) -> str:
+        return f"Optimizer({self.rule!r}, {len(self.parameters)} parameters, step {self.step_count.item()})"
+
+
+def _named(parameters: HasParameters | Mapping[str, Tensor] | Sequence[Tensor]) -> dict[str, Tensor]:
+    """Return the parameters by name, checked to be leaves that require a gradient."""
+    if isinstance(parameters, Mapping):
+        named = dict(parameters)
+    elif isinstance(parameters, Sequence):
+        named = {tensor.name or str(i): tensor for i, tensor in enumerate(parameters)}
+        if len(named) != len(parameters):
+            raise ArgumentError("two of the parameters share a name; bind them as a dict with names of your choice")
+    else:
+        named = dict(parameters.named_parameters())
+    if not named:
+        raise ArgumentError("there are no parameters to optimise; bind a module or Tensors with requires_grad=True")
+    for name, tensor in named.items():
+        if not tensor.requires_grad:
+            raise ArgumentError(f"{name} does not require a gradient, so it cannot be optimised")
+    return named
