@@ -1,7 +1,44 @@
-"""tinygrad_lite: record a tensor computation, differentiate it, and check gradients derived by hand against it."""
+"""tinygrad_lite: record a tensor computation, differentiate it, and check gradients derived by hand against it.
 
-from tinygrad_lite.functional import *  # noqa: F403
-from tinygrad_lite.tape import no_grad as no_grad
-from tinygrad_lite.tensor import Tensor as Tensor
-from tinygrad_lite.transforms import grad as grad
-from tinygrad_lite.transforms import value_and_grad as value_and_grad
+With this library, one can:
+
+- compute with plain NumPy on a `Tensor`, and call `backward()`; or take `grad(f)` of a function of arrays;
+- declare networks (`nn`), objectives with penalties (`nn`) and optimizers (`optim`), and `fit` them;
+- hold a handwritten gradient against the automatic and the numeric one with `check_gradients`;
+- look at the computation with `graph`.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+from tinygrad_lite.functional import *  # noqa: F403 - the functions stand in functional.__all__
+from tinygrad_lite.functional import __all__ as _functions
+from tinygrad_lite.tape import no_grad
+from tinygrad_lite.tensor import Tensor
+from tinygrad_lite.transforms import grad, value_and_grad
+
+if TYPE_CHECKING:
+    from tinygrad_lite.check import check_gradients
+    from tinygrad_lite.graphs import graph
+    from tinygrad_lite.train import fit
+
+__version__ = "0.1.0"
+
+__all__ = ["Tensor", "check_gradients", "fit", "grad", "graph", "no_grad", "value_and_grad", *_functions]
+
+# Importing the package costs little more than importing NumPy: these rooms are entered when they are first named.
+_ROOM_OF = {"check_gradients": "check", "fit": "train", "graph": "graphs"}
+_ROOMS = ("analytic", "check", "data", "graphs", "nn", "optim", "train")
+
+
+def __getattr__(name: str) -> object:
+    if name in _ROOM_OF:
+        value = globals()[name] = getattr(import_module(f"tinygrad_lite.{_ROOM_OF[name]}"), name)
+        return value
+    if name in _ROOMS:
+        return import_module(f"tinygrad_lite.{name}")
+    raise AttributeError(f"module 'tinygrad_lite' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__, *_ROOMS})

@@ -12,6 +12,7 @@
     ├── ObjectiveError           (ValueError)      terms whose senses clash, or a loss fed the wrong prediction
     ├── StateError               (ValueError)      a state dict that does not fit its module or optimizer
     ├── DataError                (ValueError)      a file that is not what it claims to be
+    ├── DivergenceError          (ArithmeticError) training whose objective is no longer a number
     ├── MissingDependencyError   (ImportError)     an optional package is needed; the message names the extra
     └── GradientMismatchError    (AssertionError)  a gradient check that failed, raised by the report
 
@@ -65,6 +66,10 @@ class StateError(TinygradLiteError, ValueError):
 
 class DataError(TinygradLiteError, ValueError):
     """A file is not what it claims to be."""
+
+
+class DivergenceError(TinygradLiteError, ArithmeticError):
+    """The objective of a training run is no longer a finite number."""
 
 
 class MissingDependencyError(TinygradLiteError, ImportError):

@@ -105,6 +105,11 @@ def as_operand(value: Operand) -> Tensor | Array:
     return value if isinstance(value, Tensor) else np.asarray(value)
 
 
+def values_of(operand: Tensor | Array) -> Array:
+    """Return the values of a Tensor, read-only, or the array itself."""
+    return operand.data if isinstance(operand, Tensor) else operand
+
+
 def explained(problem: Exception, primitive: Primitive, values: list[Any], static: dict[str, Any]) -> Exception:
     """Return an error of our own that adds to NumPy's message what the operation was given."""
     if isinstance(problem, TinygradLiteError):

@@ -16,7 +16,6 @@ import gzip
 import io
 import math
 import os
-import secrets
 import sys
 import zlib
 from collections.abc import Iterator
@@ -26,6 +25,7 @@ from pathlib import Path
 import numpy as np
 
 from tinygrad_lite.errors import ArgumentError, DataError
+from tinygrad_lite.files import replacing
 
 _DTYPE_OF_CODE: dict[int, np.dtype] = {
     0x08: np.dtype(np.uint8),
@@ -80,7 +80,7 @@ def write_idx(path: str | os.PathLike[str], array: np.ndarray) -> None:
     path, array = Path(path), np.asarray(array)
     header = _header_of(array)
     values = np.ascontiguousarray(array, dtype=array.dtype.newbyteorder(">")).reshape(-1).view(np.uint8)
-    with _atomically(path) as raw:
+    with replacing(path) as raw:
         if path.name.endswith(".gz"):
             # No name and no time in the gzip header: both would change the bytes from one writing to the next.
             with gzip.GzipFile(filename="", mode="wb", compresslevel=9, fileobj=raw, mtime=0) as packed:
@@ -188,17 +188,3 @@ def _header_of(array: np.ndarray) -> bytes:
 
 def _known_codes() -> str:
     return ", ".join(f"{dtype} (0x{code:02X})" for code, dtype in _DTYPE_OF_CODE.items())
-
-
-@contextmanager
-def _atomically(path: Path) -> Iterator[io.BufferedWriter]:
-    # tempfile would make the file private to its owner; a plain open keeps the permissions the user asked for.
-    temporary = path.parent / f".{secrets.token_hex(8)}.partial"
-    try:
-        with open(temporary, "xb") as raw:
-            yield raw
-            raw.flush()
-            os.fsync(raw.fileno())  # a rename that reaches the disk before its content would leave an empty file
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)

@@ -12,7 +12,7 @@ from tinygrad_lite import primitives as p
 from tinygrad_lite.array_interface import answers_for, fixed_index
 from tinygrad_lite.primitives.primitive import Value
 from tinygrad_lite.primitives.shaping import checked_labels
-from tinygrad_lite.tensor import Operand, Tensor, as_operand
+from tinygrad_lite.tensor import Operand, as_operand, values_of
 
 
 def astype(x: Operand, dtype: DTypeLike) -> Value:
@@ -126,7 +126,7 @@ def one_hot(labels: Operand, width: int, dtype: DTypeLike = np.float64) -> Value
            [1., 0., 0.]])
     """
     operand = as_operand(labels)
-    checked_labels(operand._data if isinstance(operand, Tensor) else operand, width)
+    checked_labels(values_of(operand), width)
     return p.one_hot(operand, width=width, dtype=np.dtype(dtype))
 
 

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import copy
 import difflib
 import itertools
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
+from numpy.typing import DTypeLike
 
-from tinygrad_lite.errors import StateError
+from tinygrad_lite.errors import DtypeError, StateError
 from tinygrad_lite.tape import MODE, Mode
 from tinygrad_lite.tensor import Array, Tensor
 
@@ -92,6 +94,19 @@ class Module:
                 first.setdefault(tensor, path)
             object.__setattr__(self, "_found", (_structure[0], [(path, tensor) for tensor, path in first.items()]))
         return self._found[1]
+
+    def astype(self, dtype: DTypeLike) -> Self:
+        """Return a copy of the module whose parameters and buffers of floats are of `dtype`, float32 or float64."""
+        if np.dtype(dtype) not in (np.float32, np.float64):
+            raise DtypeError(f"a module's dtype is float32 or float64, got {np.dtype(dtype)}")
+        copied = copy.deepcopy(self)
+        for _, tensor in copied._named_tensors():
+            if tensor.dtype.kind == "f":
+                requires_grad = tensor.requires_grad
+                tensor.requires_grad = False
+                tensor._data = tensor._data.astype(dtype)
+                tensor.requires_grad = requires_grad
+        return copied
 
     # ----- State -----
 

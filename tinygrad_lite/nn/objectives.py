@@ -54,8 +54,11 @@ class Objective(ABC):
 
     def evaluate(self, net: Network, x: Operand, target: Operand) -> Evaluation:
         """Return the objective with the value of each of its terms and the prediction."""
-        prediction = as_operand(net(x))
-        target = as_operand(target)
+        return self.evaluate_prediction(net, net(x), target)
+
+    def evaluate_prediction(self, net: Network, prediction: Operand, target: Operand) -> Evaluation:
+        """Return what `evaluate` does for a prediction that `net` has already made."""
+        prediction, target = as_operand(prediction), as_operand(target)
         names, values, weights = [], [], []
         for weight, term in self.weighted_terms():
             names.append(term.name)

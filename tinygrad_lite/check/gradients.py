@@ -1,0 +1,130 @@
+"""`check_gradients`: the handwritten, the automatic and the numeric gradient of a function, parameter by parameter."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from tinygrad_lite.check.numeric import EPSILON, STEP, central_differences
+from tinygrad_lite.check.problem import Problem
+from tinygrad_lite.check.report import GradientReport, Row
+from tinygrad_lite.errors import ArgumentError
+
+SAMPLE = 50
+"""How many entries of a parameter are checked numerically unless every element is asked for."""
+
+
+def check_gradients(
+    f: Callable[..., Any],  # Any: it is called with arrays, with Tensors and with modules
+    *args: Any,  # nested tuples, lists and dicts of arrays, or modules
+    analytic: Callable[..., Any] | None = None,
+    every_element: bool = False,
+    names: Sequence[str] | None = None,
+    rtol: float = 1e-7,
+    atol: float = 1e-10,
+    rng: np.random.Generator | int = 0,
+) -> GradientReport:
+    """Hold the handwritten gradient of a scalar function against the automatic and the numeric one.
+
+    `f(*args)` returns a scalar; `args` are float arrays, nested tuples, lists and dicts of them, or modules.
+    `analytic(*args)` returns the gradient in the structure of `args`: a bare array for one array, a dict by parameter
+    name for a module. All is evaluated in float64, on copies. The numeric gradient is a central difference at every
+    entry of a parameter of up to 50 entries, else at 50 of them: the one where the other two disagree most and others
+    drawn with `rng`; `every_element` checks all.
+
+    A row agrees if the handwritten gradient differs from the automatic one by at most atol + rtol · (the largest of
+    either), and the automatic one from the numeric one by what central differences can resolve. The report is truthy
+    when all rows agree. Raises ArgumentError if two evaluations of `f` differ or the structures do not fit, ShapeError
+    if a handwritten gradient does not have the shape of its parameter.
+
+    >>> import numpy as np, tinygrad_lite as tg
+    >>> w = np.array([1.0, 2.0])
+    >>> bool(tg.check_gradients(lambda w: np.sum(w**2), w, analytic=lambda w: 2 * w))
+    True
+    >>> print(tg.check_gradients(lambda w: np.sum(w**2), w, analytic=lambda w: w))
+    parameter   entries   by hand − automatic    automatic − numeric
+                           largest   relative     largest    checked
+    w                 2    2.00e+00   5.00e-01    ...             2  differs
+    w differs most at [1]: by hand 2, automatic 4, numeric 4...
+    some gradients differ; ...
+    """
+    problem = Problem(f, args)
+    value, again = problem.value(), problem.value()
+    if not (value == again or np.isnan(value)):
+        raise ArgumentError(f"f gave {value!r} and then {again!r} for the same arguments; fix its seed, or its state")
+    parameter_names = problem.names if names is None else list(names)
+    if len(parameter_names) != len(problem.values):
+        raise ArgumentError(f"got {len(parameter_names)} names for {len(problem.values)} parameters")
+    automatic = problem.automatic()
+    by_hand = [None] * len(automatic) if analytic is None else problem.by_hand(analytic)
+    generator = np.random.default_rng(rng)
+    noise = 100 * EPSILON / STEP * abs(value)
+    rows = []
+    for name, values, auto, hand in zip(parameter_names, problem.values, automatic, by_hand, strict=True):
+        indices = _entries_to_check(auto, hand, every_element, generator)
+        numeric = central_differences(problem.value, values, indices)
+        rows.append(_row(name, auto, hand, indices, numeric, _Tolerance(atol, rtol, noise)))
+    tolerance = f"by hand within {atol:g} + {rtol:g} · largest, numeric within the error of central differences"
+    return GradientReport(tuple(rows), tolerance)
+
+
+class _Tolerance(NamedTuple):
+    """How far gradients may lie apart: by hand from automatic, and for noise alone automatic from numeric."""
+
+    absolute: float
+    relative: float
+    noise: float
+
+
+def _entries_to_check(
+    automatic: np.ndarray, by_hand: np.ndarray | None, every_element: bool, generator: np.random.Generator
+) -> list[tuple[int, ...]]:
+    """Return the entries whose numeric gradient is taken, the one of the largest disagreement among them."""
+    flat = np.arange(automatic.size)
+    if automatic.size > SAMPLE and not every_element:
+        flat = generator.choice(automatic.size, SAMPLE, replace=False)
+        if by_hand is not None:
+            flat[0] = np.argmax(np.abs(by_hand - automatic))
+    return [tuple(int(i) for i in np.unravel_index(k, automatic.shape)) for k in flat]
+
+
+def _row(
+    name: str,
+    automatic: np.ndarray,
+    by_hand: np.ndarray | None,
+    indices: list[tuple[int, ...]],
+    numeric: np.ndarray,
+    tolerance: _Tolerance,
+) -> Row:
+    """Return what the comparison found; a nan anywhere is a disagreement."""
+    if not indices:
+        nothing = None if by_hand is None else 0.0
+        return Row(name, "agrees", 0, 0, nothing, nothing, 0.0, (), (nothing, 0.0, 0.0))
+    largest = max(_largest(automatic), 0.0 if by_hand is None else _largest(by_hand))
+    numeric_errors = np.abs([automatic[index] for index in indices] - numeric)
+    numeric_agrees = bool(np.all(numeric_errors <= 1e-6 * largest + tolerance.noise))
+    worst = int(np.argmax(numeric_errors))
+    error, hand_agrees = None, True
+    if by_hand is not None:
+        error = _largest(by_hand - automatic)
+        hand_agrees = error <= tolerance.absolute + tolerance.relative * largest
+        if numeric_agrees or not hand_agrees:
+            worst = int(np.argmax([abs(by_hand[index] - automatic[index]) for index in indices]))
+    index = indices[worst]
+    return Row(
+        name=name,
+        status="agrees" if numeric_agrees and hand_agrees else "differs",
+        entries=automatic.size,
+        entries_checked=len(indices),
+        max_abs_error=error,
+        max_rel_error=None if error is None else error / largest if largest else 0.0,
+        numeric_abs_error=float(np.max(numeric_errors)),
+        worst_index=index,
+        values=(None if by_hand is None else float(by_hand[index]), float(automatic[index]), float(numeric[worst])),
+    )
+
+
+def _largest(gradient: np.ndarray) -> float:
+    return float(np.max(np.abs(gradient), initial=0.0))

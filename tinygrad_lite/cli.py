@@ -1,0 +1,66 @@
+"""The command line: `python -m tinygrad_lite COMMAND`, each command one call into the library."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+
+from tinygrad_lite.errors import TinygradLiteError
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit status: 0 done, 1 done but something is wrong, 2 could not run.
+
+    >>> main(["--version"])
+    tinygrad_lite 0.1.0
+    0
+    """
+    parser = _parser()
+    options = parser.parse_args(arguments)
+    if options.version:
+        from tinygrad_lite import __version__
+
+        print(f"tinygrad_lite {__version__}")
+        return 0
+    if options.command is None:
+        parser.print_help()
+        return 2
+    try:
+        return int(options.run(options))
+    except TinygradLiteError as problem:
+        print(f"tinygrad_lite {options.command}: {problem}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        return 130
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="tinygrad_lite", description="Autodiff on NumPy that checks your gradients.")
+    parser.add_argument("--version", action="store_true", help="print the version and stop")
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND")
+    demo = commands.add_parser(
+        "demo",
+        help="train on embedded digits, check the gradients, draw the graph",
+        description="Train a 784-100-10 network on the embedded MNIST subset, hold its handwritten gradients against "
+        "the automatic and numeric ones, and write graph.svg, curves.png and model.safetensors.",
+    )
+    demo.add_argument("--epochs", type=int, default=25, help="passes over the 6,000 training images (default 25)")
+    demo.add_argument("--seed", type=int, default=0, help="of initial weights and batches (default 0)")
+    demo.add_argument("--out", default="demo", help="folder for the files (default ./demo)")
+    demo.set_defaults(run=_demo)
+    return parser
+
+
+def _demo(options: argparse.Namespace) -> int:
+    from tinygrad_lite.train.demo import run_demo
+
+    result = run_demo(options.epochs, options.seed, options.out)
+    print("Gradients by hand, automatic and numeric, on a batch of 100:")
+    print(result.report)
+    print(f"test accuracy: {100 * result.test_accuracy:.2f} %")
+    print(f"reloaded model predicts {'the same' if result.reloaded_alike else 'OTHERWISE'}")
+    for path in result.files:
+        print(f"wrote {path}")
+    return 0 if result.report and result.reloaded_alike else 1
