@@ -63,7 +63,7 @@ class GradientReport:
         ]
         lines += [_where(row) for row in self.rows if not row.agrees]
         verdict = "all gradients agree" if self else "some gradients differ"
-        return "\n".join([*lines, f"{verdict}; {self.tolerance}"])
+        return "\n".join(line.rstrip() for line in [*lines, f"{verdict}; {self.tolerance}"])
 
     __repr__ = __str__
 

@@ -1,0 +1,124 @@
+"""The words on a node, alike in text and pictures: its title, its details, its line in the listing.
+
+Whatever a user may have named is made visible here (`shown`): no control character, line break or change of writing
+direction gets through. Each format then escapes what means something to it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from tinygrad_lite.graphs.recorded import GraphNode
+
+LONGEST: Final = 40
+"""How many characters of a name a picture shows; the tooltip shows them all."""
+
+_VISIBLE: Final = {"\n": "↵", "\r": "␍", "\t": "⇥"}
+
+
+def shown(text: str) -> str:
+    r"""Return `text` with a visible sign in place of every character that would not print as itself.
+
+    >>> shown("two\nlines")
+    'two↵lines'
+    """
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() else _VISIBLE.get(c, "\N{REPLACEMENT CHARACTER}") for c in text)
+
+
+def shortened(text: str) -> str:
+    """Return `text` with its middle left out where it is longer than a picture shows.
+
+    >>> len(shortened("x" * 100))
+    40
+    """
+    if len(text) <= LONGEST:
+        return text
+    half = LONGEST // 2
+    return f"{text[: LONGEST - half]}…{text[len(text) - half + 1 :]}"
+
+
+# ----- Facts as text -----
+
+
+def settings(static: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return the static arguments that change something as `name=value`; what is None or False is left out.
+
+    >>> settings({"axis": (0, 1), "keepdims": False})
+    ('axis=(0, 1)',)
+    """
+    return tuple(
+        f"{name}={_brief(value)}" for name, value in static.items() if value is not None and value is not False
+    )
+
+
+def _brief(value: Any) -> str:
+    """Return a text that depends on nothing but the value: no address, no order of a set."""
+    if isinstance(value, np.generic):
+        value = value.item()
+    if value is None or value is Ellipsis or isinstance(value, bool | int | float | str):
+        return "..." if value is Ellipsis else shown(repr(value))
+    if isinstance(value, np.ndarray):
+        return f"{value.dtype}[{extent(value.shape)}]"
+    if isinstance(value, np.dtype):
+        return value.name
+    if isinstance(value, slice):
+        parts = ["" if part is None else _brief(part) for part in (value.start, value.stop)]
+        return ":".join(parts if value.step is None else [*parts, _brief(value.step)])
+    if isinstance(value, tuple | list):
+        return f"({', '.join(map(_brief, value))}{',' * (len(value) == 1)})"
+    return shown(str(getattr(value, "__name__", type(value).__name__)))
+
+
+def extent(shape: tuple[int, ...]) -> str:
+    """Return a shape as it is read aloud.
+
+    >>> extent((100, 784)), extent(())
+    ('100×784', 'scalar')
+    """
+    return "×".join(map(str, shape)) or "scalar"
+
+
+def _type(node: GraphNode) -> str:
+    return "" if node.dtype is None else f"{extent(node.shape)} {node.dtype}"
+
+
+# ----- A node in words -----
+
+
+def listing(node: GraphNode) -> str:
+    """Return the line of a node in the text listing."""
+    operands = (*(f"%{i}" for i in node.inputs), *node.settings)
+    what = f"{shown(node.primitive)}({', '.join(operands)})" if node.primitive else node.kind
+    value = "" if node.value is None else repr(node.value)
+    head = " ".join(part for part in (f"%{node.id} =", what, shown(node.name or ""), value) if part)
+    return "  ".join(part for part in (head, _type(node), shown(node.scope)) if part)
+
+
+def title(node: GraphNode) -> str:
+    """Return what a picture calls a node; a name is not told the scope that is drawn around it."""
+    if node.name and node.scope and node.name.startswith(f"{node.scope}."):
+        return shortened(shown(node.name[len(node.scope) + 1 :]))
+    if node.value is not None and not node.name:
+        return repr(node.value) if len(repr(node.value)) < 10 else f"{node.value:.6g}"
+    return shortened(shown(node.primitive or node.name or node.kind))
+
+
+def details(node: GraphNode) -> tuple[str, ...]:
+    """Return what a picture tells below the title: static arguments, shape and dtype."""
+    lines = (shortened(", ".join(node.settings)), _type(node))
+    return tuple(line for line in lines if line)
+
+
+def scope_title(scope: str) -> str:
+    """Return what a picture writes on the box of a scope: the last component of its path.
+
+    >>> scope_title("layers.0")
+    '0'
+    """
+    return shortened(shown(scope.rpartition(".")[2]))

@@ -1,0 +1,139 @@
+"""A recorded computation as a value: what was computed from what, with names, scopes, shapes and dtypes.
+
+    graph = tg.graph(loss)
+    print(graph)                # one line per node
+    graph.save("net.svg")       # the picture
+
+Nodes stand in the order of their creation and a node's id is its position, so the same program gives the same text,
+always. Edges are operands, one each: `x * x` has two. Every reader of a Graph (text, DOT, SVG) is a function of it.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal, NamedTuple, TypeAlias
+
+import numpy as np
+
+from tinygrad_lite.graphs import labels
+from tinygrad_lite.graphs.dot import dot_text
+from tinygrad_lite.graphs.saving import save
+from tinygrad_lite.graphs.svg import Renderer, svg_text
+
+Kind: TypeAlias = Literal["operation", "parameter", "constant"]
+
+
+@dataclass(frozen=True, slots=True)
+class GraphNode:
+    """One value of the computation: the result of an operation, a parameter, or a constant."""
+
+    id: int
+    """Its position in the graph."""
+    kind: Kind
+    """An operation, a parameter (a leaf that requires a gradient) or a constant (everything else)."""
+    shape: tuple[int, ...]
+    dtype: np.dtype[Any] | None
+    """None for a Python number, which takes the dtype of what it meets."""
+    scope: str = ""
+    """The dotted path of the modules it belongs to, such as `layers.0`; empty at the top."""
+    primitive: str | None = None
+    """What computed it, None for parameters and constants."""
+    name: str | None = None
+    """What the user called it."""
+    value: float | None = None
+    """The number that a constant without axes is."""
+    inputs: tuple[int, ...] = ()
+    """The id of each operand, in the order of the operands."""
+    settings: tuple[str, ...] = ()
+    """The static arguments that change what is computed, as text: `axis=1`."""
+    static: Mapping[str, Any] = field(default_factory=dict, compare=False, repr=False)
+    """The static arguments themselves; nodes are compared by `settings`."""
+
+
+class Edge(NamedTuple):
+    """One operand: the node `source` is what `target` takes in this position."""
+
+    source: int
+    target: int
+    position: int
+
+
+@dataclass(frozen=True, repr=False)
+class Graph:
+    """A recorded computation: nodes in the order of their creation, and which of them are its results.
+
+    >>> import numpy as np, tinygrad_lite as tg
+    >>> from tinygrad_lite.graphs import graph
+    >>> x = tg.Tensor([[1.0, 2.0]], requires_grad=True, name="x")
+    >>> print(graph(np.sum(x * x, axis=1)))
+    %0 = parameter x  1×2 float64
+    %1 = multiply(%0, %0)  1×2 float64
+    %2 = sum(%1, axis=1)  1 float64
+    """
+
+    nodes: tuple[GraphNode, ...]
+    outputs: tuple[int, ...]
+    """The ids of the results."""
+
+    @property
+    def edges(self) -> tuple[Edge, ...]:
+        """One edge per operand, in the order of the nodes that take them."""
+        return tuple(Edge(source, node.id, i) for node in self.nodes for i, source in enumerate(node.inputs))
+
+    def to_dot(self) -> str:
+        """Return the graph in the DOT language of Graphviz.
+
+        Raises MissingDependencyError without the graphviz package.
+
+        >>> import tinygrad_lite as tg
+        >>> from tinygrad_lite.graphs import graph
+        >>> graph(tg.Tensor(1.0)).to_dot().splitlines()[0]
+        'digraph {'
+        """
+        return dot_text(self)
+
+    def to_svg(self, renderer: Renderer | None = None) -> str:
+        """Return the picture as SVG, drawn by Graphviz (`"dot"`), by the library's own layout (`"own"`), or by default
+        by Graphviz where it is installed and quick enough for this graph.
+
+        Raises ArgumentError for another renderer, MissingDependencyError for "dot" without Graphviz.
+
+        >>> import tinygrad_lite as tg
+        >>> from tinygrad_lite.graphs import graph
+        >>> graph(tg.Tensor(1.0)).to_svg(renderer="own")[:4]
+        '<svg'
+        """
+        return svg_text(self, renderer)
+
+    def save(self, path: str | os.PathLike[str]) -> Path:
+        """Write the graph to `path` in the format that its suffix names, `.dot` or `.svg`, and return the path.
+
+        The file appears whole or not at all. Raises ArgumentError for another suffix.
+
+        >>> import tempfile, tinygrad_lite as tg
+        >>> from tinygrad_lite.graphs import graph
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     graph(tg.Tensor(1.0)).save(f"{folder}/one.svg").name
+        'one.svg'
+        """
+        return save(self, Path(path))
+
+    def __len__(self) -> int:
+        return len(self.nodes)
+
+    def __iter__(self) -> Iterator[GraphNode]:
+        return iter(self.nodes)
+
+    def __str__(self) -> str:
+        return "\n".join(map(labels.listing, self.nodes))
+
+    def __repr__(self) -> str:
+        counts = Counter(node.kind for node in self.nodes)
+        return f"<Graph: {', '.join(f'{n} {kind}' + 's' * (n != 1) for kind, n in sorted(counts.items()))}>"
+
+    def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, str]:
+        return {"text/plain": repr(self), "image/svg+xml": self.to_svg()}
