@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from tinygrad_lite import primitives as p
-from tinygrad_lite.errors import DetachError, UnsupportedError
+from tinygrad_lite.errors import DetachError, DtypeError, UnsupportedError
 from tinygrad_lite.primitives.reductions import Axis
 
 if TYPE_CHECKING:
@@ -24,6 +24,18 @@ NUMPY_FUNCTIONS: Final[dict[Callable[..., Any], tuple[Callable[..., Any], frozen
     primitive.ufunc: (primitive, frozenset()) for primitive in p.PRIMITIVES.values() if primitive.ufunc is not None
 }
 """What answers for each NumPy function when it meets a Tensor, and the options it takes; `functional` adds its own."""
+
+SUPPORTED_DTYPES: Final = "fd?bBhHiIlLqQ"
+"""The type codes that can be computed with: float32, float64, bool and the integers."""
+
+
+def supported_dtype(dtype: DTypeLike) -> np.dtype[Any]:
+    """Return `dtype`, or raise DtypeError if Tensors cannot hold it."""
+    found = np.dtype(dtype)
+    if found.char not in SUPPORTED_DTYPES:
+        raise DtypeError(f"Tensors hold float32, float64, integers or booleans, not {found}; convert to one of them")
+    return found
+
 
 REDUCTIONS: Final[dict[np.ufunc, Callable[..., Any]]] = {np.add: p.sum, np.maximum: p.max, np.minimum: p.min}
 """What answers for the `reduce` method of a NumPy ufunc."""
@@ -68,6 +80,10 @@ class ArrayInterface:
     @property
     def dtype(self) -> np.dtype[Any]:
         return self._data.dtype
+
+    @property
+    def strides(self) -> tuple[int, ...]:
+        return self._data.strides
 
     # ----- Operators -----
 
@@ -169,8 +185,10 @@ class ArrayInterface:
         return self.__record__(p.swapaxes, (self,), {"axis1": axis1, "axis2": axis2})
 
     def astype(self, dtype: DTypeLike) -> Tensor:
-        """Return the values as `dtype`; the gradient comes back in this Tensor's own dtype."""
-        return self.__record__(p.astype, (self,), {"dtype": np.dtype(dtype)})
+        """Return the values as `dtype`: floats pass the gradient on, in this Tensor's own dtype; integers do not."""
+        converted = supported_dtype(dtype)
+        source = self if converted.kind == "f" else self.detach()  # type: ignore[attr-defined]  # Tensor has it
+        return self.__record__(p.astype, (source,), {"dtype": converted})
 
     def __getitem__(self, index: Any) -> Tensor:
         return self.__record__(p.getitem, (self,), {"index": fixed_index(index)})
@@ -266,8 +284,11 @@ def _unpacked(numbers: tuple[Any, ...]) -> tuple[int, ...]:
 
 def fixed_index(index: Any) -> Any:
     """Return `index` with its arrays copied and its Tensors taken as arrays, so that it cannot change afterwards."""
-    if isinstance(index, tuple):
-        return tuple(fixed_index(part) for part in index)
-    if isinstance(index, list | np.ndarray | ArrayInterface):
-        return np.array(index)
-    return index
+    return tuple(_fixed_part(part) for part in index) if isinstance(index, tuple) else _fixed_part(index)
+
+
+def _fixed_part(part: Any) -> Any:
+    if not isinstance(part, list | tuple | np.ndarray | ArrayInterface):
+        return part
+    array = np.array(part)
+    return array if array.size or isinstance(part, np.ndarray) else array.astype(np.intp)  # [] picks nothing

@@ -58,7 +58,7 @@ next_serial: Callable[[], int] = itertools.count().__next__
 class Leaf:
     """Where a gradient arrives: the identity of a Tensor that requires one and was not computed from another."""
 
-    __slots__ = ("dtype", "grad", "name", "serial", "shape", "strides")
+    __slots__ = ("dtype", "grad", "is_transient", "name", "serial", "shape", "strides")
 
     inputs: tuple[()] = ()
     scope = ""
@@ -67,6 +67,7 @@ class Leaf:
         self.shape, self.dtype, self.strides = data.shape, data.dtype, data.strides
         self.grad: np.ndarray | None = None
         self.name = name
+        self.is_transient = False  # True for the argument of a transform, which nobody can name once it has returned
         self.serial = next_serial()
 
     @property

@@ -7,21 +7,18 @@ in `array_interface`.
 
 from __future__ import annotations
 
-from typing import Any, Final, TypeAlias, final
+from typing import Any, TypeAlias, final
 
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
-from tinygrad_lite.array_interface import ArrayInterface
+from tinygrad_lite.array_interface import ArrayInterface, supported_dtype
 from tinygrad_lite.errors import DtypeError, GraphError, IndexingError, ShapeError, TinygradLiteError
 from tinygrad_lite.primitives import Primitive
 from tinygrad_lite.tape import MODE, Absent, AnyNode, Leaf, Node, sweep, tape
 
 Array: TypeAlias = NDArray[Any]
 Operand: TypeAlias = "Tensor | ArrayLike"
-
-SUPPORTED_DTYPES: Final = "fd?bBhHiIlLqQ"
-"""The type codes that can be computed with: float32, float64, bool and the integers."""
 
 # ----- Recording -----
 
@@ -37,10 +34,12 @@ def record(primitive: Primitive, operands: tuple[Any, ...], static: dict[str, An
             value, node = operand._data, operand._node
             if node is not None:
                 wanted |= bit
-            elif not value.ndim:
+            elif not value.ndim and primitive.is_elementwise:
                 value, weak = value.item(), True
         elif type(operand) is not float and type(operand) is not int:
             value, foreign = constant(operand), True
+            if not value.ndim and primitive.is_elementwise:
+                value = value.item()
         values.append(value)
         inputs.append(node)
         bit <<= 1
@@ -90,14 +89,10 @@ _new = object.__new__
 
 
 def constant(value: Any) -> Any:
-    """Return what an operand that is not a Tensor counts as: a Python number if it has no axes, otherwise an array."""
+    """Return an operand that is not a Tensor as an array; raises DtypeError if it cannot be computed with."""
     array = np.asarray(value)
-    if array.dtype.char not in SUPPORTED_DTYPES:
-        raise DtypeError(
-            f"cannot compute with dtype {array.dtype} (from {type(value).__name__}); "
-            "Tensors hold float32, float64, integers or booleans, so convert with .astype(np.float64) or similar"
-        )
-    return array if array.ndim else array.item()
+    supported_dtype(array.dtype)
+    return array
 
 
 def as_operand(value: Operand) -> Tensor | Array:
@@ -154,11 +149,7 @@ class Tensor(ArrayInterface):
         if isinstance(data, Tensor):
             data = data.numpy()
         array = np.array(data, dtype=dtype, order="C")
-        if array.dtype.char not in SUPPORTED_DTYPES:
-            raise DtypeError(
-                f"a Tensor cannot hold dtype {array.dtype}; give float32, float64, integers or booleans, "
-                "or convert with dtype=np.float64"
-            )
+        supported_dtype(array.dtype)
         self._data = array if array.dtype.isnative else array.astype(array.dtype.newbyteorder("="))
         self._name = name
         self._node = None
@@ -207,6 +198,8 @@ class Tensor(ArrayInterface):
         if type(node) is Node:
             raise GraphError(f"assign() is for leaves; this Tensor was computed by {node.primitive.name}")
         new = value._data if type(value) is Tensor else np.array(value)
+        if new.dtype is not old.dtype and not np.can_cast(supported_dtype(new.dtype), old.dtype, "same_kind"):
+            raise DtypeError(f"assign() to {self.name or 'a Tensor'} of dtype {old.dtype} got dtype {new.dtype}")
         if new.shape != old.shape:
             raise ShapeError(f"assign() to {self.name or 'a Tensor'} of shape {old.shape} got shape {new.shape}")
         self._data = new if new.dtype is old.dtype else new.astype(old.dtype)
@@ -263,7 +256,7 @@ class Tensor(ArrayInterface):
                 "or it was computed under no_grad() or after .detach() or .numpy()"
             )
         if cotangent is not None:
-            cotangent = cotangent._data if isinstance(cotangent, Tensor) else np.asarray(cotangent, dtype=self.dtype)
+            cotangent = np.asarray(values_of(as_operand(cotangent)), dtype=self.dtype)
             if cotangent.shape != self.shape:
                 raise ShapeError(f"a cotangent of shape {cotangent.shape} does not fit a result of shape {self.shape}")
         elif self.size != 1:
@@ -275,7 +268,7 @@ class Tensor(ArrayInterface):
             cotangent = np.ones_like(self._data)
         for leaf, gradient in sweep(tape(root), cotangent).items():
             assert isinstance(leaf, Leaf)
-            leaf.grad = gradient if leaf.grad is None else leaf.grad + gradient
+            leaf.grad = gradient if leaf.grad is None else np.asarray(leaf.grad + gradient)
 
     def __repr__(self) -> str:
         values = np.array2string(self._data, threshold=20, precision=6, separator=", ", prefix="Tensor(")

@@ -14,12 +14,12 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_lite.errors import DtypeError, GraphError
+from tinygrad_lite.errors import ArgumentError, DtypeError, GraphError
 from tinygrad_lite.nested import leaves_of, map_leaves
 from tinygrad_lite.primitives import positive
 from tinygrad_lite.primitives.primitive import Value
-from tinygrad_lite.tape import MODE, AnyNode, leading_to, sweep, tape
-from tinygrad_lite.tensor import Tensor, wrap
+from tinygrad_lite.tape import MODE, AnyNode, Leaf, leading_to, sweep, tape
+from tinygrad_lite.tensor import Tensor, as_operand, values_of, wrap
 
 Function = Callable[..., Any]
 
@@ -35,6 +35,11 @@ def value_and_grad(f: Function, argnums: int | tuple[int, ...] = 0) -> Function:
     @functools.wraps(f)
     def value_and_gradient(*args: Any, **kwargs: Any) -> tuple[Any, Any]:
         chosen = (argnums,) if isinstance(argnums, int) else argnums
+        for i in chosen:
+            if not -len(args) <= i < len(args):
+                raise ArgumentError(
+                    f"there is no argument {i} to differentiate with respect to: {len(args)} were given"
+                )
         token = MODE.set(MODE.get()._replace(record=True))
         try:
             tracked = {i % len(args): map_leaves(_tracked, args[i]) for i in chosen}
@@ -75,15 +80,17 @@ def grad(f: Function, argnums: int | tuple[int, ...] = 0) -> Function:
 
 def _tracked(value: Any) -> Tensor:
     """Return a fresh leaf for an argument, or a fresh node on top of one that has a history already."""
-    if isinstance(value, Tensor):
-        return positive(value) if value.requires_grad else Tensor(value.data, requires_grad=True, name=value.name)
-    array = np.asarray(value)
+    if isinstance(value, Tensor) and value.requires_grad:
+        return positive(value)  # type: ignore[no-any-return]  # a Tensor, for its operand is one
+    array = values_of(as_operand(value))
     if array.dtype.kind != "f":
         raise DtypeError(
             f"cannot differentiate with respect to {value!r} of dtype {array.dtype}; "
             "give floats, for example np.asarray(x, dtype=np.float64)"
         )
-    return Tensor(array, requires_grad=True)
+    leaf = Tensor(array, requires_grad=True, name=value.name if isinstance(value, Tensor) else None)
+    leaf._node.is_transient = True  # type: ignore[union-attr]  # it requires a gradient, so it has a node
+    return leaf
 
 
 def _scalar(result: Any, f: Function) -> Tensor:
@@ -102,7 +109,7 @@ def _gradients(result: Tensor, targets: list[Tensor]) -> tuple[Value, list[Value
     first = min((end.serial for end in ends), default=0)
     reached = [] if result._node is None else tape(result._node, after=first - 1)
     path = leading_to(ends, reached)
-    is_open = MODE.get().record and _depends_on_others(reached, set(path), ends)
+    is_open = MODE.get().record and _depends_on_others(reached, ends)
     arrived: dict[AnyNode, Value] = {}
     if path and path[-1] is result._node:
         seed = np.ones_like(result._data)
@@ -118,8 +125,12 @@ def _arrived_at(target: Tensor, arrived: dict[AnyNode, Value]) -> Value:
     return np.zeros(target.shape, target.dtype) if gradient is None else gradient[()]
 
 
-def _depends_on_others(reached: list[AnyNode], path: set[AnyNode], ends: set[AnyNode]) -> bool:
-    """Return whether anything but the ends, fresh leaves of ours, could be differentiated with respect to."""
+def _depends_on_others(reached: list[AnyNode], ends: set[AnyNode]) -> bool:
+    """Return whether the result could be differentiated with respect to anything but the ends that are ours alone."""
+    members = set(reached)
     return any(
-        node not in path or any(parent is not None and parent not in path for parent in node.inputs) for node in reached
+        not (node in ends or node.is_transient)
+        if isinstance(node, Leaf)
+        else any(parent is not None and parent not in members for parent in node.inputs)
+        for node in reached
     )

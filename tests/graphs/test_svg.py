@@ -7,7 +7,7 @@ import pytest
 
 from tests.graphs.pictured import HOSTILE_NAMES, PICTURES, hostile, neuron, parameter, two_layer_loss
 from tinygrad_lite.errors import ArgumentError, MissingDependencyError
-from tinygrad_lite.graphs import graph, saving
+from tinygrad_lite.graphs import graph
 
 SVG = "{http://www.w3.org/2000/svg}"
 
@@ -98,7 +98,7 @@ def test_a_save_that_fails_leaves_the_old_file_and_nothing_else(tmp_path, monkey
     def fail(*_):
         raise OSError("disk full")
 
-    monkeypatch.setattr(saving.os, "replace", fail)
+    monkeypatch.setattr("os.replace", fail)
     with pytest.raises(OSError, match="disk full"):
         graph(neuron()).save(path)
     assert path.read_text() == "old"

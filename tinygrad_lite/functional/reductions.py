@@ -81,4 +81,4 @@ def weighted_sum(terms: Sequence[Operand], weights: Sequence[float]) -> Value:
     """
     if len(terms) != len(weights):
         raise ArgumentError(f"weighted_sum() got {len(terms)} terms and {len(weights)} weights; give one weight a term")
-    return p.weighted_sum(*(as_operand(term) for term in terms), weights=tuple(weights))
+    return p.weighted_sum(*(as_operand(term) for term in terms), weights=tuple(map(float, weights)))

@@ -70,14 +70,14 @@ def expand_dims(a: Operand, axis: int | tuple[int, ...]) -> Value:
 
 
 @answers_for(np.broadcast_to)
-def broadcast_to(array: Operand, shape: int | tuple[int, ...]) -> Value:
+def broadcast_to(array: Operand, shape: int | Sequence[int]) -> Value:
     """Return the array repeated to `shape`; the gradient is summed back.
 
     >>> import numpy as np, tinygrad_lite as tg
     >>> tg.grad(lambda x: np.broadcast_to(x, (3, 2)).sum())(np.ones(2))
     array([3., 3.])
     """
-    return p.broadcast_to(as_operand(array), shape=shape if isinstance(shape, tuple) else (shape,))
+    return p.broadcast_to(as_operand(array), shape=(shape,) if isinstance(shape, int) else tuple(shape))
 
 
 @answers_for(np.concatenate)

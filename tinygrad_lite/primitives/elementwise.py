@@ -89,8 +89,8 @@ def _at_most(x: Any, ceiling: Any) -> Any:
     return np.minimum(x, ceiling)
 
 
-at_least = Primitive("at_least", _at_least, lambda g, _y, x, floor: g * (x > floor), None)
-at_most = Primitive("at_most", _at_most, lambda g, _y, x, ceiling: g * (x < ceiling), None)
+at_least = Primitive("at_least", _at_least, lambda g, _y, x, floor: g * (x > floor), None, elementwise=True)
+at_most = Primitive("at_most", _at_most, lambda g, _y, x, ceiling: g * (x < ceiling), None, elementwise=True)
 
 
 def _where(condition: Any, a: Any, b: Any) -> Any:
@@ -103,6 +103,7 @@ where = Primitive(
     None,
     lambda g, _y, condition, _a, _b: np.where(condition, g, 0),
     lambda g, _y, condition, _a, _b: np.where(condition, 0, g),
+    elementwise=True,
 )
 
 # ----- Without a derivative -----

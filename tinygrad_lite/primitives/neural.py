@@ -136,7 +136,7 @@ def _softmax_cross_entropy(logits: Any, targets: Any, *, reduction: str) -> Any:
         picked = rows[np.arange(len(rows)), checked_labels(targets, rows.shape[1]).ravel()]
         losses = np.log(total[..., 0]) - picked.reshape(targets.shape)
     elif targets.shape == logits.shape:
-        terms = np.where(targets == 0, 0, targets * (np.log(total) - shifted))  # 0 · log 0 = 0
+        terms = targets * np.where(targets == 0, 0, np.log(total) - shifted)  # 0 · log 0 = 0
         losses = np.add.reduce(terms, axis=-1)
     else:
         raise ShapeError(

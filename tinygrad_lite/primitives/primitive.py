@@ -57,11 +57,17 @@ class Primitive:
     `forward` takes its operands by position and its static arguments by keyword only. `rules` has one entry per
     operand, `None` where there is no derivative, or is a single `each(factory)` for a variadic operation.
     With `poles=True` the derivative may be infinite where the value is not, or the value infinite itself: the forward
-    is then silent about it, and the engine keeps a cotangent of zero at zero there.
+    is then silent about it, and the engine keeps a cotangent of zero at zero there. To an elementwise operation, which
+    ufuncs are without saying so, a constant without axes counts as a Python number: it does not widen the dtype.
     """
 
     def __init__(
-        self, name: str, forward: Callable[..., Any], *rules: Rule | Variadic | None, poles: bool = False
+        self,
+        name: str,
+        forward: Callable[..., Any],
+        *rules: Rule | Variadic | None,
+        poles: bool = False,
+        elementwise: bool = False,
     ) -> None:
         if name in PRIMITIVES:
             raise DefinitionError(f"a primitive named {name!r} exists already; choose another name")
@@ -69,6 +75,7 @@ class Primitive:
         self.ufunc = forward if isinstance(forward, np.ufunc) else None
         self.forward = silent(forward) if poles else forward
         self.poles = poles
+        self.is_elementwise = elementwise or self.ufunc is not None
         self.__doc__ = f"{name}: {inspect.getdoc(forward) or 'no description'}"
         self._rules = rules
         self._plans: dict[int, Plan | None] = {}

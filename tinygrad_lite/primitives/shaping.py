@@ -95,7 +95,7 @@ def _scatter_add(g: Any, *, index: Any, shape: Shape) -> Any:
 def _may_repeat(index: Any) -> bool:
     """Return whether `index` can name one place twice: only integer arrays can, slices and masks cannot."""
     parts = index if isinstance(index, tuple) else (index,)
-    return any(isinstance(part, list | np.ndarray) and np.asarray(part).dtype != bool for part in parts)
+    return any(isinstance(part, list | tuple | np.ndarray) and np.asarray(part).dtype != bool for part in parts)
 
 
 getitem = Primitive("getitem", _getitem, lambda g, _y, _x, *, index: scatter_add(g, index=index, shape=_x.shape))

@@ -1,0 +1,57 @@
+"""The table of cases is complete: a primitive without a case fails here."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import pytest
+
+from tests.operations.cases import CASES, DIFFERENTIABLE
+from tinygrad_lite.primitives import PRIMITIVES
+
+DIFFERENTIABLE_PRIMITIVES = sorted(
+    name for name, primitive in PRIMITIVES.items() if any(rule is not None for rule in primitive.rules_for(3))
+)
+
+
+def labels_of(primitive: str) -> str:
+    return " | ".join(case.label for case in CASES if case.primitive == primitive)
+
+
+def test_every_primitive_has_a_case() -> None:
+    assert sorted(PRIMITIVES) == sorted({case.primitive for case in CASES})
+
+
+def test_every_primitive_with_a_derivative_is_differentiated_in_a_case() -> None:
+    assert {case.primitive for case in DIFFERENTIABLE} == set(DIFFERENTIABLE_PRIMITIVES)
+
+
+def test_every_operand_with_a_rule_is_differentiated_in_a_case() -> None:
+    for name in DIFFERENTIABLE_PRIMITIVES:
+        cases = [case for case in DIFFERENTIABLE if case.primitive == name]
+        straight = [case for case in cases if len(case.arguments(*case.operands())) == len(case.operands())]
+        covered = {i for case in straight for i in case.wanted()}
+        rules = PRIMITIVES[name].rules_for(max(len(case.operands()) for case in straight))
+        assert covered >= {i for i, rule in enumerate(rules) if rule is not None}, name
+
+
+def test_names_of_cases_are_unique() -> None:
+    assert [name for name, count in Counter(case.name for case in CASES).items() if count > 1] == []
+
+
+@pytest.mark.parametrize("name", DIFFERENTIABLE_PRIMITIVES)
+def test_every_differentiable_primitive_meets_an_empty_operand(name: str) -> None:
+    assert any(0 in x.shape for case in DIFFERENTIABLE if case.primitive == name for x in case.operands())
+
+
+@pytest.mark.parametrize("name", DIFFERENTIABLE_PRIMITIVES)
+def test_every_differentiable_primitive_meets_0_d_or_cannot_take_it(name: str) -> None:
+    if name not in ("matmul", "linear", "concatenate", "swapaxes", "softmax_cross_entropy"):
+        assert any(x.ndim == 0 for case in DIFFERENTIABLE if case.primitive == name for x in case.operands())
+
+
+@pytest.mark.parametrize("name", sorted(PRIMITIVES))
+def test_a_variadic_or_binary_primitive_with_derivatives_meets_a_repeated_operand(name: str) -> None:
+    rules = PRIMITIVES[name].rules_for(2)
+    if sum(rule is not None for rule in rules) > 1:
+        assert "repeated" in labels_of(name) or name in ("maximum", "minimum")  # there a repeated operand is a kink
