@@ -24,7 +24,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"tinygrad_lite {__version__}")
         return 0
     if options.command is None:
-        parser.print_help()
+        parser.print_help(sys.stderr)
         return 2
     try:
         return int(options.run(options))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import secrets
 from collections.abc import Iterator
@@ -23,6 +24,8 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[BufferedWriter]:
     b'whole'
     """
     path = Path(path)
+    if not path.parent.is_dir():
+        raise FileNotFoundError(errno.ENOENT, "there is no folder to write into", os.fspath(path.parent))
     # tempfile would make the file private to its owner; a plain open keeps the permissions the user asked for.
     unfinished = path.parent / f".{secrets.token_hex(8)}.partial"
     try:

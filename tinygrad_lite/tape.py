@@ -233,9 +233,11 @@ def _lifted(node: Node, lift: Lift) -> tuple[Value, list[Value]]:
 def _summed_to(shape: tuple[int, ...], g: Value) -> Value:
     """Sum the cotangent of a broadcast operand back to the operand's shape."""
     added = g.ndim - len(shape)
-    stretched = (i for i, n in enumerate(shape, start=added) if n == 1 and g.shape[i] != 1)
-    total = np.add.reduce(g, axis=(*range(added), *stretched))
-    return total if total.shape == shape else total.reshape(shape)
+    if added:
+        g = np.add.reduce(g, axis=tuple(range(added)))
+    if g.shape != shape:
+        g = np.add.reduce(g, axis=tuple(i for i, n in enumerate(shape) if n != g.shape[i]), keepdims=True)
+    return g
 
 
 def _zero_kept_zero(g: Value, gx: Value) -> Value:

@@ -50,14 +50,15 @@ def record(primitive: Primitive, operands: tuple[Any, ...], static: dict[str, An
         result = primitive.forward(*values, **static)
     except (ValueError, TypeError, IndexError) as problem:
         raise explained(problem, primitive, values, static) from problem
-    if type(result) is not np.ndarray:
+    if type(result) is not ndarray:
         result = np.asarray(result)
     tensor = _new(Tensor)
     tensor._data = result
     tensor._node = tensor._name = None
     mode = MODE.get()
     if wanted and mode.record:
-        plan = primitive.plan(wanted | bit)
+        key = wanted | bit
+        plan = primitive.plans[key] if key in primitive.plans else primitive.plan(key)
         if plan is not None:
             for i in plan.unread:
                 values[i] = inputs[i] or _absent(values[i])
@@ -86,6 +87,7 @@ def wrap(data: Array, node: AnyNode | None) -> Tensor:
 
 
 _new = object.__new__
+ndarray = np.ndarray
 
 
 def constant(value: Any) -> Any:
@@ -265,7 +267,7 @@ class Tensor(ArrayInterface):
                 "reduce it to a scalar first, for example with .sum()"
             )
         else:
-            cotangent = np.ones_like(self._data)
+            cotangent = self.dtype.type(1) if not self.ndim else np.ones_like(self._data)
         for leaf, gradient in sweep(tape(root), cotangent).items():
             assert isinstance(leaf, Leaf)
             leaf.grad = gradient if leaf.grad is None else np.asarray(leaf.grad + gradient)

@@ -57,6 +57,8 @@ def mlp_gradients(
         is_weight = [np.arange(w.shape[1]) > 0 for w in parameters]
     else:
         raise ValueError(f"parameters must be (W1, b1, W2, b2) or (W1, W2) with bias columns, got {len(parameters)}")
+    if reduction not in ("mean", "sum"):
+        raise ValueError(f"reduction must be 'mean' or 'sum', got {reduction!r}")
     divisor = len(x) if reduction == "mean" else 1
     sign = -1.0 if maximize else 1.0
     return tuple(
@@ -90,4 +92,10 @@ def _with_bias_columns(
 
 
 def _one_hot(t: np.ndarray, y: np.ndarray) -> np.ndarray:
-    return np.eye(y.shape[1], dtype=y.dtype)[t] if t.ndim == 1 else t
+    if t.ndim == 1:
+        if t.size and not 0 <= t.min() <= t.max() < y.shape[1]:
+            raise ValueError(f"labels must lie in 0..{y.shape[1] - 1}, got {t.min()}..{t.max()}")
+        return np.asarray(np.eye(y.shape[1], dtype=y.dtype)[t])
+    if t.shape != y.shape:
+        raise ValueError(f"targets must be labels ({len(y)},) or rows {y.shape}, got {t.shape}")
+    return t

@@ -65,7 +65,8 @@ def check_gradients(
     for name, values, auto, hand in zip(parameter_names, problem.values, automatic, by_hand, strict=True):
         indices = _entries_to_check(auto, hand, every_element, generator)
         numeric = central_differences(problem.value, values, indices)
-        rows.append(_row(name, auto, hand, indices, numeric, _Tolerance(atol, rtol, noise)))
+        with np.errstate(invalid="ignore"):  # inf − inf is a disagreement
+            rows.append(_row(name, auto, hand, indices, numeric, _Tolerance(atol, rtol, noise)))
     tolerance = f"by hand within {atol:g} + {rtol:g} · largest, numeric within the error of central differences"
     return GradientReport(tuple(rows), tolerance)
 
@@ -86,7 +87,8 @@ def _entries_to_check(
     if automatic.size > SAMPLE and not every_element:
         flat = generator.choice(automatic.size, SAMPLE, replace=False)
         if by_hand is not None:
-            flat[0] = np.argmax(np.abs(by_hand - automatic))
+            with np.errstate(invalid="ignore"):
+                flat[0] = np.argmax(np.abs(by_hand - automatic))
     return [tuple(int(i) for i in np.unravel_index(k, automatic.shape)) for k in flat]
 
 
@@ -104,12 +106,13 @@ def _row(
         return Row(name, "agrees", 0, 0, nothing, nothing, 0.0, (), (nothing, 0.0, 0.0))
     largest = max(_largest(automatic), 0.0 if by_hand is None else _largest(by_hand))
     numeric_errors = np.abs([automatic[index] for index in indices] - numeric)
-    numeric_agrees = bool(np.all(numeric_errors <= 1e-6 * largest + tolerance.noise))
+    bound = tolerance.absolute + 1e-6 * largest + tolerance.noise
+    numeric_agrees = bool(np.isfinite(largest) and np.all(numeric_errors <= bound))
     worst = int(np.argmax(numeric_errors))
     error, hand_agrees = None, True
     if by_hand is not None:
         error = _largest(by_hand - automatic)
-        hand_agrees = error <= tolerance.absolute + tolerance.relative * largest
+        hand_agrees = bool(np.isfinite(error)) and error <= tolerance.absolute + tolerance.relative * largest
         if numeric_agrees or not hand_agrees:
             worst = int(np.argmax([abs(by_hand[index] - automatic[index]) for index in indices]))
     index = indices[worst]

@@ -30,7 +30,8 @@ class Problem:
         for name, argument in zip(_argument_names(f, len(args)), self.args, strict=True):
             for path, leaf in zip(paths_of(argument, name), leaves_of(argument), strict=True):
                 if isinstance(leaf, Module):
-                    self.names += [parameter_name for parameter_name, _ in leaf.named_parameters()]
+                    prefix = "" if len(args) == 1 and leaf is argument else f"{path}."
+                    self.names += [prefix + parameter_name for parameter_name, _ in leaf.named_parameters()]
                     self.values += [parameter._data for parameter in leaf.parameters()]
                 else:
                     self.names.append(path)
@@ -63,9 +64,8 @@ class Problem:
         """Return what `analytic` gives for each parameter, its structure checked against that of the arguments."""
         with no_grad():
             claimed = analytic(*map_leaves(_copied, self.args))
-        if len(self.args) == 1:
-            claimed = [claimed]
-        gradients = [g for argument, claim in zip(self.args, claimed, strict=True) for g in _matched(argument, claim)]
+        arguments = self.args[0] if len(self.args) == 1 else self.args
+        gradients = _matched(arguments, claimed)
         for name, gradient, value in zip(self.names, gradients, self.values, strict=True):
             if gradient.shape != value.shape:
                 raise ShapeError(
@@ -113,7 +113,7 @@ def _matched(argument: Any, claim: Any) -> list[np.ndarray]:
     if isinstance(argument, Module):
         names = [name for name, _ in argument.named_parameters()]
         if not isinstance(claim, dict) or set(claim) != set(names):
-            given = sorted(claim) if isinstance(claim, dict) else type(claim).__name__
+            given = str(sorted(claim)) if isinstance(claim, dict) else type(claim).__name__
             raise ArgumentError(f"for a module, analytic must return a dict with the keys {names}, got {given}")
         return [np.asarray(claim[name]) for name in names]
     if isinstance(argument, dict):
@@ -121,7 +121,11 @@ def _matched(argument: Any, claim: Any) -> list[np.ndarray]:
             raise ArgumentError(f"analytic must return a dict with the keys {sorted(argument)}")
         return [g for key, part in argument.items() for g in _matched(part, claim[key])]
     if isinstance(argument, tuple | list):
-        if len(claim) != len(argument):
-            raise ArgumentError(f"analytic must return {len(argument)} gradients, got {len(claim)}")
+        if not isinstance(claim, tuple | list) or len(claim) != len(argument):
+            given = str(len(claim)) if isinstance(claim, tuple | list) else type(claim).__name__
+            raise ArgumentError(f"analytic must return {len(argument)} gradients, got {given}")
         return [g for part, claimed in zip(argument, claim, strict=True) for g in _matched(part, claimed)]
-    return [np.asarray(claim)]
+    gradient = np.asarray(claim)
+    if gradient.dtype.kind not in "fiub":
+        raise ArgumentError(f"analytic must return arrays of numbers, got {type(claim).__name__}")
+    return [gradient]

@@ -30,7 +30,7 @@ class Linear(Module):
     >>> layer(np.ones((5, 3))).shape
     (5, 2)
     >>> layer
-    Linear(3 → 2): 8 parameters
+    Linear(3 → 2) weight (2, 3), bias (2,): 8 parameters
     """
 
     def __init__(
@@ -66,6 +66,10 @@ class Linear(Module):
 
 
 # ----- Activations: as modules, and by name -----
+
+
+def _as_it_is(x: Any) -> Any:
+    return x
 
 
 class Activation(Module):
@@ -111,7 +115,7 @@ class Sigmoid(Activation):
 class Identity(Activation):
     """The values as they are: the output layer of a network that gives logits."""
 
-    function = staticmethod(lambda x: x)
+    function = staticmethod(_as_it_is)
 
 
 class Softmax(Activation):
@@ -153,9 +157,9 @@ class Sequential(Module):
     >>> from tinygrad_lite import nn
     >>> nn.Sequential(nn.Linear(2, 8, rng=0), nn.Tanh(), nn.Linear(8, 1, rng=1))
     Sequential(): 33 parameters
-      layers.0: Linear(2 → 8)  weight (8, 2), bias (8,)
+      layers.0: Linear(2 → 8) weight (8, 2), bias (8,)
       layers.1: Tanh()
-      layers.2: Linear(8 → 1)  weight (1, 8), bias (1,)
+      layers.2: Linear(8 → 1) weight (1, 8), bias (1,)
     """
 
     def __init__(self, *layers: Module) -> None:
@@ -180,8 +184,8 @@ class MLP(Module):
     >>> from tinygrad_lite import nn
     >>> nn.MLP([784, 100, 10], activation="softplus", rng=0)
     MLP(784 → 100 → 10, softplus): 79,510 parameters
-      layers.0: Linear(784 → 100)  weight (100, 784), bias (100,)
-      layers.1: Linear(100 → 10)  weight (10, 100), bias (10,)
+      layers.0: Linear(784 → 100) weight (100, 784), bias (100,)
+      layers.1: Linear(100 → 10) weight (10, 100), bias (10,)
     """
 
     def __init__(

@@ -5,21 +5,23 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-import numpy as np
-
 from tinygrad_lite import primitives as p
 from tinygrad_lite.errors import ShapeError
 from tinygrad_lite.nn.objectives import Network, Sense, Term, Values, checked_reduction, refuse_activated
-from tinygrad_lite.tensor import Operand, Tensor
+from tinygrad_lite.tensor import Tensor
 
 
-def _checked_shapes(loss: str, prediction: Operand, target: Operand) -> None:
-    """Raise ShapeError unless both have one shape: (n,) beside (n, 1) would broadcast to (n, n) without a word."""
-    if np.shape(prediction) != np.shape(target):
+def _fitting(loss: str, prediction: Values, target: Values) -> Values:
+    """Return the target as floats, or raise ShapeError unless it has the shape of the prediction.
+
+    A target (n,) beside a prediction (n, 1) would broadcast to (n, n) without a word.
+    """
+    if prediction.shape != target.shape:
         raise ShapeError(
-            f"{loss}: the prediction has shape {np.shape(prediction)} and the target {np.shape(target)}; they must be "
-            "equal, so reshape the target, with target[:, None] for a column or tg.one_hot(labels, width) for classes"
+            f"{loss}: the prediction has shape {prediction.shape} and the target {target.shape}; they must be equal, "
+            "so reshape the target, with target[:, None] for a column or tg.one_hot(labels, width) for classes"
         )
+    return target if target.dtype.kind == "f" else target.astype(prediction.dtype)
 
 
 @dataclass(frozen=True)
@@ -87,7 +89,7 @@ class MSE(Term):
 
     def value(self, net: Network, prediction: Values, target: Values) -> Tensor:
         """Return the squared error; raises ShapeError unless prediction and target have one shape."""
-        _checked_shapes("MSE", prediction, target)
+        target = _fitting("MSE", prediction, target)
         factor = {"sum": 1.0, "half_sum": 0.5, "mean": 1 / max(1, prediction.size)}[self.reduction]
         return p.sum_squares(prediction - target, factor=factor)  # type: ignore[no-any-return]
 
@@ -115,7 +117,7 @@ class BinaryCrossEntropy(Term):
     def value(self, net: Network, prediction: Values, target: Values) -> Tensor:
         """Return the cross-entropy; raises ShapeError or, if the network already ends in a sigmoid, ObjectiveError."""
         refuse_activated(prediction, "BinaryCrossEntropy", p.sigmoid, p.softmax)
-        _checked_shapes("BinaryCrossEntropy", prediction, target)
+        target = _fitting("BinaryCrossEntropy", prediction, target)
         losses = p.softplus(prediction) - target * prediction
         reduce = p.mean if self.reduction == "mean" else p.sum
         return reduce(losses, axis=None, keepdims=False)  # type: ignore[no-any-return]

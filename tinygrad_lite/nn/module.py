@@ -11,8 +11,8 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import DTypeLike
 
-from tinygrad_lite.errors import DtypeError, StateError
-from tinygrad_lite.tape import MODE, Mode
+from tinygrad_lite.errors import DefinitionError, DtypeError, StateError
+from tinygrad_lite.tape import MODE, Mode, Node
 from tinygrad_lite.tensor import Array, Tensor
 
 _structure_changes = itertools.count(1)
@@ -58,18 +58,30 @@ class Module:
             MODE.reset(token)
 
     def __setattr__(self, name: str, value: Any) -> None:
-        if isinstance(value, list) and any(isinstance(part, Module | Tensor) for part in value):
-            value = tuple(value)
-        object.__setattr__(self, name, value)
-        if isinstance(value, Module | Tensor | tuple):
-            _structure[0] = next(_structure_changes)
-            for path, part in _parts(name, value):
-                if isinstance(part, Module):
-                    object.__setattr__(part, "_scope", path)
-                    for below, tensor in part._named_tensors():
-                        tensor.name = f"{path}.{below}"
-                else:
-                    part.name = path
+        replaces_a_part = _holds_parts(vars(self).get(name))
+        if not _holds_parts(value):
+            object.__setattr__(self, name, value)
+            if replaces_a_part:
+                _structure[0] = next(_structure_changes)
+            return
+        if isinstance(value, dict):
+            raise DefinitionError(f"{name}: a module keeps its parts in attributes, lists and tuples, not in a dict")
+        object.__setattr__(self, name, _as_tuples(value))
+        _structure[0] = next(_structure_changes)
+        for path, part in _parts(name, vars(self)[name]):
+            if isinstance(part, Module):
+                object.__setattr__(part, "_scope", path)
+                for below, tensor in part._named_tensors():
+                    tensor.name = f"{path}.{below}"
+            else:
+                part.name = path
+
+    def __delattr__(self, name: str) -> None:
+        object.__delattr__(self, name)
+        _structure[0] = next(_structure_changes)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: value for name, value in vars(self).items() if name != "_found"}
 
     # ----- Parameters -----
 
@@ -145,16 +157,33 @@ class Module:
     def __repr__(self) -> str:
         """Show the layers, the shapes of their parameters, and how many numbers are learned."""
         count = sum(parameter.size for parameter in self.parameters())
-        rows = [f"{type(self).__name__}({self._facts()}): {count:,} parameters"]
-        for path, module in _modules_below("", self):
-            shapes = ", ".join(f"{n} {t.shape}" for n, t in _direct_tensors(module))
-            rows.append(f"  {path}: {type(module).__name__}({module._facts()})" + (f"  {shapes}" if shapes else ""))
-        return "\n".join(rows)
+        first, *others = [self._line(), *(f"  {path}: {module._line()}" for path, module in _modules_below("", self))]
+        return "\n".join([f"{first}: {count:,} parameter{'' if count == 1 else 's'}", *others])
+
+    def _line(self) -> str:
+        """Return the class, what it says of itself, and the shapes of the Tensors that are directly its own."""
+        shapes = ", ".join(f"{name} {part.shape}" for name, part in _children(self) if isinstance(part, Tensor))
+        return f"{type(self).__name__}({self._facts()})" + (f" {shapes}" if shapes else "")
+
+
+def _is_part(value: Any) -> bool:
+    """Return whether `value` belongs to the module that holds it: a module, or a Tensor that was not computed."""
+    return isinstance(value, Module) or (isinstance(value, Tensor) and not isinstance(value._node, Node))
+
+
+def _holds_parts(value: Any) -> bool:
+    if isinstance(value, list | tuple):
+        return any(_holds_parts(part) for part in value)
+    return any(map(_holds_parts, value.values())) if isinstance(value, dict) else _is_part(value)
+
+
+def _as_tuples(value: Any) -> Any:
+    return tuple(_as_tuples(part) for part in value) if isinstance(value, list | tuple) else value
 
 
 def _parts(path: str, value: Any) -> Iterator[tuple[str, Module | Tensor]]:
     """Yield the modules and Tensors that an attribute holds, directly or in tuples, each with its path."""
-    if isinstance(value, Module | Tensor):
+    if _is_part(value):
         yield path, value
     elif isinstance(value, tuple):
         for i, part in enumerate(value):
@@ -181,10 +210,6 @@ def _modules_below(path: str, module: Module) -> Iterator[tuple[str, Module]]:
             below = f"{path}.{name}" if path else name
             yield below, part
             yield from _modules_below(below, part)
-
-
-def _direct_tensors(module: Module) -> list[tuple[str, Tensor]]:
-    return [(name, part) for name, part in _children(module) if isinstance(part, Tensor)]
 
 
 def _nearest(name: str, known: Mapping[str, Tensor]) -> str:

@@ -8,6 +8,7 @@ The terms stay apart, in the history and in checks; their weighted sum is one no
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -91,7 +92,9 @@ class Objective(ABC):
     def __mul__(self, factor: float) -> Objective:
         if not isinstance(factor, int | float):
             return NotImplemented
-        return Combination(tuple((factor * weight, term) for weight, term in self.weighted_terms()))
+        if not math.isfinite(factor):
+            raise ObjectiveError(f"the weight of a term must be a finite number, got {factor}")
+        return Combination(tuple((float(factor) * weight, term) for weight, term in self.weighted_terms()))
 
     __rmul__ = __mul__
 
@@ -100,7 +103,7 @@ class Objective(ABC):
 
 
 def _sense(weight: float, term: Term) -> Sense:
-    if weight >= 0:
+    if math.copysign(1.0, weight) > 0:  # a weight of −0 is still subtracted: sweeps over λ pass through 0
         return term.own_sense
     return "maximise" if term.own_sense == "minimise" else "minimise"
 

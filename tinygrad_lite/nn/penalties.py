@@ -18,7 +18,9 @@ def penalised(net: Network, biases: bool, penalty: str) -> list[Tensor]:
     """Return the parameters of `net` that a penalty counts: all, or all but those called `bias`."""
     if not isinstance(net, Module):
         raise ObjectiveError(f"{penalty} needs the parameters of an nn.Module, got {type(net).__name__}")
-    counted = [tensor for name, tensor in net.named_parameters() if biases or name.split(".")[-1] != "bias"]
+    counted = [
+        tensor for name, tensor in net.named_parameters() if biases or not (name == "bias" or name.endswith(".bias"))
+    ]
     if not counted:
         raise ObjectiveError(f"{penalty} found no parameters to count in {type(net).__name__}")
     return counted

@@ -57,17 +57,19 @@ class Optimizer:
         Raises GraphError if none has a gradient.
         """
         t, lr, maximize = self.step_count.item() + 1, self.lr.item(), self.rule.maximize
-        changes: list[tuple[Tensor, Array]] = []
+        changed: list[Tensor] = []
+        values: list[Array] = []
         for name, parameter in self.parameters.items():
             gradient = parameter.grad
             if gradient is not None:
                 state = self.state[name]
-                values = [tensor._data for tensor in state]
-                new = self.rule.update(parameter._data, -gradient if maximize else gradient, *values, lr=lr, t=t)
-                changes += zip((parameter, *state), new)
-        if not changes:
+                if maximize:
+                    gradient = -gradient
+                changed += (parameter, *state)
+                values += self.rule.update(parameter._data, gradient, *[part._data for part in state], lr=lr, t=t)
+        if not changed:
             raise GraphError("step() without a gradient on any parameter; call backward() on the objective first")
-        for tensor, value in changes:
+        for tensor, value in zip(changed, values, strict=True):
             tensor.assign(wrap(np.asarray(value), None))
         self.step_count.assign(t)
 
@@ -90,6 +92,11 @@ class Optimizer:
             for name in sorted(own.keys() & state.keys())
             if own[name].shape != np.shape(state[name])
         ]
+        problems += [
+            f"dtype of {name}: expected {own[name].dtype}, got {np.asarray(state[name]).dtype}"
+            for name in sorted(own.keys() & state.keys())
+            if not np.can_cast(np.asarray(state[name]).dtype, own[name].dtype, "same_kind")
+        ]
         if problems:
             raise StateError(f"the state does not fit {self.rule!r}:\n  " + "\n  ".join(problems))
         for name, tensor in own.items():
@@ -108,14 +115,20 @@ def _named(parameters: HasParameters | Mapping[str, Tensor] | Sequence[Tensor]) 
     if isinstance(parameters, Mapping):
         named = dict(parameters)
     elif isinstance(parameters, Sequence):
-        named = {tensor.name or str(i): tensor for i, tensor in enumerate(parameters)}
+        named = {getattr(tensor, "name", None) or str(i): tensor for i, tensor in enumerate(parameters)}
         if len(named) != len(parameters):
             raise ArgumentError("two of the parameters share a name; bind them as a dict with names of your choice")
-    else:
+    elif hasattr(parameters, "named_parameters"):
         named = dict(parameters.named_parameters())
+    else:
+        raise ArgumentError(f"bind takes a module, or Tensors in a dict or a list, got {type(parameters).__name__}")
     if not named:
         raise ArgumentError("there are no parameters to optimise; bind a module or Tensors with requires_grad=True")
     for name, tensor in named.items():
+        if not isinstance(tensor, Tensor):
+            raise ArgumentError(f"{name} cannot be optimised: it is a {type(tensor).__name__}, not a Tensor")
         if not tensor.requires_grad:
             raise ArgumentError(f"{name} does not require a gradient, so it cannot be optimised")
+    if len(set(named.values())) != len(named):
+        raise ArgumentError(f"one Tensor stands twice among the parameters {', '.join(named)}; bind it once")
     return named

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
@@ -32,14 +32,19 @@ class Rule(ABC):
     """The names of what the rule remembers of each parameter; all start at zero."""
 
     def __post_init__(self) -> None:
+        for field in fields(self):
+            if field.name != "maximize":  # a NumPy scalar would promote float32 parameters
+                object.__setattr__(self, field.name, float(getattr(self, field.name)))
         if not (math.isfinite(self.lr) and self.lr > 0):
             raise ArgumentError(f"{type(self).__name__}: the learning rate must be positive and finite, got {self.lr}")
         for name in ("beta", "beta1", "beta2", "momentum"):
             if not 0 <= getattr(self, name, 0) < 1:
                 raise ArgumentError(f"{type(self).__name__}: {name} must lie in [0, 1), got {getattr(self, name)}")
         for name in ("epsilon", "weight_decay"):
-            if not getattr(self, name, 0) >= 0:
-                raise ArgumentError(f"{type(self).__name__}: {name} must not be negative, got {getattr(self, name)}")
+            if not 0 <= getattr(self, name, 0) < math.inf:
+                raise ArgumentError(
+                    f"{type(self).__name__}: {name} must not be negative or infinite, got {getattr(self, name)}"
+                )
 
     @abstractmethod
     def update(self, w: Value, g: Value, *state: Value, lr: Value, t: Value) -> tuple[Value, ...]:

@@ -78,7 +78,7 @@ class Primitive:
         self.is_elementwise = elementwise or self.ufunc is not None
         self.__doc__ = f"{name}: {inspect.getdoc(forward) or 'no description'}"
         self._rules = rules
-        self._plans: dict[int, Plan | None] = {}
+        self.plans: dict[int, Plan | None] = {}
         self._check_arity(name, forward)
         self.__signature__ = _signature(forward)
         PRIMITIVES[name] = self
@@ -93,15 +93,19 @@ class Primitive:
     def __repr__(self) -> str:
         return f"<primitive {self.name}>"
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Make a copy or a pickle of an entry the entry itself."""
+        return _entry, (self.name,)
+
     def plan(self, wanted: int) -> Plan | None:
         """Return the plan for the operands whose bits in `wanted` are set, below one bit more that ends the count.
 
         None if none of them has a rule.
         """
         try:
-            return self._plans[wanted]
+            return self.plans[wanted]
         except KeyError:
-            plan = self._plans[wanted] = self._make_plan(wanted, wanted.bit_length() - 1)
+            plan = self.plans[wanted] = self._make_plan(wanted, wanted.bit_length() - 1)
             return plan
 
     def _make_plan(self, wanted: int, count: int) -> Plan | None:
@@ -136,6 +140,10 @@ class Primitive:
                     f"{name}: the rule of operand {position} must take (g, y) and {count} operands, "
                     f"but its signature is {inspect.signature(rule)}"  # type: ignore[arg-type]
                 )
+
+
+def _entry(name: str) -> Primitive:
+    return PRIMITIVES[name]
 
 
 def silent(forward: Callable[..., Any]) -> Callable[..., Any]:

@@ -7,10 +7,10 @@ import math
 import numpy as np
 
 from tinygrad_lite.data import mini_batches
-from tinygrad_lite.errors import ArgumentError, DivergenceError
+from tinygrad_lite.errors import ArgumentError, DivergenceError, ShapeError
 from tinygrad_lite.nn import Module, Objective
 from tinygrad_lite.optim import Optimizer, Rule
-from tinygrad_lite.tensor import values_of, wrap
+from tinygrad_lite.tensor import Tensor, values_of, wrap
 from tinygrad_lite.train.history import History
 from tinygrad_lite.train.measuring import figures, hits, measure
 from tinygrad_lite.train.progress import Progress
@@ -35,8 +35,8 @@ def fit(
     `train` and `validation` are pairs of inputs (rows, …) and targets; inputs are converted to the dtype of the net.
     Each epoch visits every row once, in an order that depends on `seed` and the epoch only: same seed, same bits.
     Progress goes to stderr, as a bar on a terminal and as a line an epoch elsewhere.
-    Raises ObjectiveError if the rule goes the wrong way for the objective, and DivergenceError, with the parameters
-    as they were before that step, when the objective is no longer finite.
+    Raises ObjectiveError if the rule goes the wrong way for the objective, and DivergenceError when the objective is
+    no longer finite; the parameters are then what they were when it last was.
 
     >>> import numpy as np, tinygrad_lite as tg
     >>> from tinygrad_lite import nn, optim
@@ -47,13 +47,14 @@ def fit(
     >>> history.last["accuracy"]
     1.0
     """
-    if isinstance(epochs, bool) or not isinstance(epochs, int) or epochs < 1:
-        raise ArgumentError(f"epochs must be a positive integer, got {epochs!r}")
+    for name, number in (("epochs", epochs), ("batch_size", batch_size)):
+        if isinstance(number, bool) or not isinstance(number, int | np.integer) or number < 1:
+            raise ArgumentError(f"{name} must be a positive integer, got {number!r}")
     optimizer = rule.bind(net, objective)
     x, t = _in_dtype_of(net, train)
     held_out = None if validation is None else _in_dtype_of(net, validation)
     history = History()
-    with Progress(epochs, math.ceil(len(x) / batch_size), shown=progress) as bar:
+    with Progress(epochs, math.ceil(len(x) / batch_size), shown=progress) as bar, np.errstate(all="ignore"):
         for epoch in range(epochs):
             row: dict[str, float] = {"epoch": epoch + 1}
             row |= _train_epoch(net, objective, optimizer, (x, t), batch_size, seed, epoch, bar)
@@ -77,14 +78,16 @@ def _train_epoch(
     """Visit every row once and return the mean of the batches' figures, each batch counted by its rows."""
     sums: dict[str, float] = {}
     count = 0
+    parameters = net.parameters()
+    before = [parameter.detach() for parameter in parameters]
     for number, (x, t) in enumerate(mini_batches(*rows, batch_size, seed=seed, epoch=epoch)):
         evaluation = objective.evaluate(net, wrap(x, None), wrap(t, None))
         found = figures(evaluation, hits(values_of(evaluation.prediction), t), len(x))
         if not math.isfinite(found["loss"]):
-            raise DivergenceError(
-                f"the objective became {found['loss']} in epoch {epoch + 1}, batch {number + 1}; "
-                f"a learning rate below {optimizer.lr.item():g}, or inputs scaled to about 1, would be the first to try"
+            raise _diverged(
+                optimizer, before, f"objective became {found['loss']} in epoch {epoch + 1}, batch {number + 1}"
             )
+        before = [parameter.detach() for parameter in parameters]
         evaluation.total.backward()
         optimizer.step()
         optimizer.zero_grad()
@@ -92,12 +95,25 @@ def _train_epoch(
         for name, value in found.items():
             sums[name] = sums.get(name, 0.0) + value * len(x)
         bar.batch_done(sums["loss"] / count)
+    if not all(np.isfinite(parameter.data).all() for parameter in parameters):
+        raise _diverged(optimizer, before, f"parameters became infinite at the end of epoch {epoch + 1}")
     return {name: total / count for name, total in sums.items()}
+
+
+def _diverged(optimizer: Optimizer, before: list[Tensor], what: str) -> DivergenceError:
+    """Put the parameters back to where the objective was last finite, and return the error to raise."""
+    for parameter, value in zip(optimizer.parameters.values(), before, strict=True):
+        parameter.assign(value)
+    return DivergenceError(
+        f"the {what}; a learning rate below {optimizer.lr.item():g}, or inputs scaled to about 1, is the first to try"
+    )
 
 
 def _in_dtype_of(net: Module, rows: Rows) -> Rows:
     """Return the inputs in the dtype of the net's parameters, and targets that are not labels as well."""
     x, t = (np.asarray(part) for part in rows)
+    if not x.ndim or not t.ndim or len(x) != len(t):
+        raise ShapeError(f"inputs and targets need the same number of rows, got shapes {x.shape} and {t.shape}")
     dtype = next((parameter.dtype for parameter in net.parameters()), np.dtype(np.float32))
     is_labels = t.ndim == 1 and t.dtype.kind in "iu"
     return x.astype(dtype, copy=False), t if is_labels else t.astype(dtype, copy=False)

@@ -13,7 +13,7 @@ from tinygrad_lite.train.history import History
 def save_curves(history: History, path: str | os.PathLike[str]) -> Path:
     """Draw loss and accuracy by epoch, training beside validation, and write them to `path` (.png, .svg or .pdf).
 
-    Raises ArgumentError for an empty history.
+    Raises ArgumentError for an empty history or another suffix.
 
     >>> import pathlib, tempfile
     >>> history = History([{"epoch": 1, "loss": 0.9}, {"epoch": 2, "loss": 0.4}])
@@ -25,6 +25,9 @@ def save_curves(history: History, path: str | os.PathLike[str]) -> Path:
         from matplotlib.figure import Figure
     except ImportError as problem:
         raise MissingDependencyError("plots need matplotlib: pip install 'tinygrad-lite[train]'") from problem
+    path = Path(path)
+    if path.suffix not in (".png", ".svg", ".pdf"):
+        raise ArgumentError(f"curves are drawn as .png, .svg or .pdf, not as {path.name!r}")
     if not history.rows:
         raise ArgumentError("there is nothing to draw: the history has no epochs")
     columns = [column for column in ("loss", "accuracy") if column in history]
@@ -37,7 +40,6 @@ def save_curves(history: History, path: str | os.PathLike[str]) -> Path:
         axes.xaxis.get_major_locator().set_params(integer=True)
         axes.grid(alpha=0.3)
         axes.legend()
-    path = Path(path)
     with replacing(path) as file:
-        figure.savefig(file, format=path.suffix.lstrip(".") or "png", dpi=120)
+        figure.savefig(file, format=path.suffix[1:], dpi=120)
     return path
