@@ -181,15 +181,13 @@ def sweep(
     members = None if ends is None else set(nodes)
     pending: dict[AnyNode, Value] = {nodes[-1]: cotangent}
     owned: set[AnyNode] = set()  # nodes whose pending cotangent is an array that nothing else refers to
-    arrived: dict[AnyNode, Value] = {}
     masked = False  # `where` is what makes zero cotangents on purpose; from there on 0 · ∞ must be 0
     with np.errstate(all="ignore"):
         for node in reversed(nodes):
+            if isinstance(node, Leaf) or (ends is not None and node in ends):
+                continue  # what is pending here has arrived
             g = pending.pop(node, None)
             if g is None:  # it was used only where there is no derivative
-                continue
-            if isinstance(node, Leaf) or (ends is not None and node in ends):
-                arrived[node] = g if lift else np.asarray(g) if node in owned else np.array(g)
                 continue
             primitive = node.primitive
             output, operands = (node.output, node.operands) if lift is None else _lifted(node, lift)
@@ -217,7 +215,9 @@ def sweep(
                     if lift is None:
                         owned.add(parent)
             masked = masked or primitive is where
-    return arrived
+    if lift is not None:
+        return pending
+    return {end: np.asarray(g) if end in owned else np.array(g) for end, g in pending.items()}
 
 
 def _lifted(node: Node, lift: Lift) -> tuple[Value, list[Value]]:
