@@ -40,7 +40,7 @@ def mean(a: Operand, axis: Axis = None, dtype: DTypeLike | None = None, *, keepd
     return p.mean(a if dtype is None else a.astype(dtype), axis=axis, keepdims=keepdims)
 
 
-@answers_for(np.max)
+@answers_for(np.max, np.amax)
 def max(a: Operand, axis: Axis = None, *, keepdims: bool = False) -> Value:
     """Return the largest value over `axis`; values that tie for it share the cotangent equally.
 
@@ -51,7 +51,7 @@ def max(a: Operand, axis: Axis = None, *, keepdims: bool = False) -> Value:
     return p.max(as_operand(a), axis=axis, keepdims=keepdims)
 
 
-@answers_for(np.min)
+@answers_for(np.min, np.amin)
 def min(a: Operand, axis: Axis = None, *, keepdims: bool = False) -> Value:
     """Return the smallest value over `axis`; values that tie for it share the cotangent equally.
 

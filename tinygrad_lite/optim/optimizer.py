@@ -7,7 +7,7 @@ from typing import Protocol
 
 import numpy as np
 
-from tinygrad_lite.errors import ArgumentError, GraphError, StateError
+from tinygrad_lite.errors import ArgumentError, DefinitionError, GraphError, StateError
 from tinygrad_lite.optim.rules import Rule
 from tinygrad_lite.tensor import Array, Tensor, wrap
 
@@ -69,7 +69,9 @@ class Optimizer:
                 values += self.rule.update(parameter._data, gradient, *[part._data for part in state], lr=lr, t=t)
         if not changed:
             raise GraphError("step() without a gradient on any parameter; call backward() on the objective first")
-        for tensor, value in zip(changed, values, strict=True):
+        if len(changed) != len(values):
+            raise DefinitionError(f"{self.rule!r}: update() must return the parameter and {len(self.rule.state)} states")
+        for tensor, value in zip(changed, values):
             tensor.assign(wrap(np.asarray(value), None))
         self.step_count.assign(t)
 

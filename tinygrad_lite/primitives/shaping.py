@@ -122,7 +122,7 @@ def _identity(width: int, dtype: Any) -> Any:
 
 def _one_hot(labels: Any, *, width: int, dtype: Any) -> Any:
     if width <= WIDEST_IDENTITY:
-        return _identity(width, dtype).take(labels, axis=0)
+        return _identity(width, dtype).take(labels.astype(np.intp, copy=False), axis=0)
     return (labels[..., None] == np.arange(width)).astype(dtype)
 
 
