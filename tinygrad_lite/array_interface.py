@@ -272,7 +272,7 @@ def _refuse_options(name: str, options: Iterable[str]) -> None:
 
 def _unsupported(name: str) -> UnsupportedError:
     known = {function.__name__: function for function in NUMPY_FUNCTIONS}
-    close = difflib.get_close_matches(name, known, n=1, cutoff=0.4)
+    close = difflib.get_close_matches(name, known, n=1, cutoff=0.6)
     nearest = f"; the nearest that is recorded is np.{close[0]}" if close else ""
     return UnsupportedError(f"np.{name} does not record on Tensors{nearest}, or use .detach() to leave the graph")
 

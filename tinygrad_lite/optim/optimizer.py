@@ -70,7 +70,7 @@ class Optimizer:
         if not changed:
             raise GraphError("step() without a gradient on any parameter; call backward() on the objective first")
         if len(changed) != len(values):
-            raise DefinitionError(f"{self.rule!r}: update() must return the parameter and {len(self.rule.state)} states")
+            raise DefinitionError(f"{self.rule!r}: update() must return the new parameter and {self.rule.state}")
         for tensor, value in zip(changed, values):
             tensor.assign(wrap(np.asarray(value), None))
         self.step_count.assign(t)
