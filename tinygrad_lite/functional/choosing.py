@@ -10,8 +10,12 @@ from tinygrad_lite.primitives.primitive import Value
 from tinygrad_lite.tensor import Operand, Tensor
 
 
-def _carries_gradient(x: Operand) -> bool:
-    return isinstance(x, Tensor) and x.requires_grad
+def _chosen(x1: Operand, x2: Operand, between: p.Primitive, against_constant: p.Primitive) -> Value:
+    """Apply the primitive for two operands alike, or the one for an operand with a gradient and a constant."""
+    first, second = (isinstance(x, Tensor) and x.requires_grad for x in (x1, x2))
+    if first == second:
+        return between(x1, x2)
+    return against_constant(x1, x2) if first else against_constant(x2, x1)
 
 
 @answers_for(np.maximum)
@@ -25,11 +29,7 @@ def maximum(x1: Operand, x2: Operand) -> Value:
     >>> tg.grad(lambda x: np.maximum(x, 0).sum())(np.array([-1.0, 0.0, 2.0]))
     array([0., 0., 1.])
     """
-    if _carries_gradient(x1) and not _carries_gradient(x2):
-        return p.at_least(x1, x2)
-    if _carries_gradient(x2) and not _carries_gradient(x1):
-        return p.at_least(x2, x1)
-    return p.maximum(x1, x2)
+    return _chosen(x1, x2, p.maximum, p.at_least)
 
 
 @answers_for(np.minimum)
@@ -40,11 +40,7 @@ def minimum(x1: Operand, x2: Operand) -> Value:
     >>> tg.grad(lambda x: np.minimum(x, 1.0).sum())(np.array([-1.0, 1.0, 2.0]))
     array([1., 0., 0.])
     """
-    if _carries_gradient(x1) and not _carries_gradient(x2):
-        return p.at_most(x1, x2)
-    if _carries_gradient(x2) and not _carries_gradient(x1):
-        return p.at_most(x2, x1)
-    return p.minimum(x1, x2)
+    return _chosen(x1, x2, p.minimum, p.at_most)
 
 
 @answers_for(np.clip)
