@@ -48,7 +48,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "cli": (*EVERYTHING, "__init__"),
     "__main__": (*EVERYTHING, "__init__", "cli"),
 }
-"""What each room may import besides itself: what its line in DESIGN.md names, and what that stands on."""
+"""What each room may import besides itself: what it is about, and what that stands on."""
 
 NUMPY_AND_ITSELF = ("errors", "nested", "primitives", "tape", "tensor", "functional", "transforms",
                     "nn", "optim", "analytic", "files")  # fmt: skip
