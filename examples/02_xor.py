@@ -10,7 +10,7 @@ t = np.array([[0], [1], [1], [0]], dtype=np.float32)
 
 net = nn.MLP([2, 8, 1], activation="tanh", rng=1)
 objective = nn.BinaryCrossEntropy()
-optimizer = optim.Adam(lr=0.05).bind(net)
+optimizer = optim.Adam(lr=0.05).bind(net, objective)
 
 for step in range(301):
     loss = objective(net, x, t)

@@ -5,7 +5,6 @@ Whatever NumPy code does with an array is either recorded or refused with a reme
 
 from __future__ import annotations
 
-import difflib
 import inspect
 from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any, Final, NoReturn
@@ -14,7 +13,7 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from tinygrad_lite import primitives as p
-from tinygrad_lite.errors import DetachError, DtypeError, UnsupportedError
+from tinygrad_lite.errors import DetachError, DtypeError, ShapeError, UnsupportedError
 from tinygrad_lite.primitives.reductions import Axis
 
 if TYPE_CHECKING:
@@ -223,13 +222,15 @@ class ArrayInterface:
         return self._data.__index__()
 
     def __bool__(self) -> bool:
+        if self.size != 1:
+            raise ShapeError(f"the truth of {self.size} values is ambiguous; use .numpy().any() or .numpy().all()")
         return bool(self._data)
 
     def _refuse_to_detach(self, conversion: str) -> None:
         if self.requires_grad:  # type: ignore[attr-defined]  # Tensor is the only subclass
             raise DetachError(
-                f"{conversion} would cut this Tensor of shape {self.shape} off its graph; use .item() or .numpy() "
-                "for its values, .detach() to leave the graph on purpose, or keep computing with the Tensor itself"
+                f"{conversion} would cut this Tensor of shape {self.shape} off its graph; keep computing with the "
+                "Tensor itself, or, where no gradient is to flow, use .item() or .numpy() for its values or .detach()"
             )
 
     def __setitem__(self, index: Any, value: Any) -> NoReturn:
@@ -270,11 +271,40 @@ def _refuse_options(name: str, options: Iterable[str]) -> None:
         )
 
 
+INSTEAD: Final = {
+    "dot": "np.matmul",
+    "inner": "np.matmul",
+    "vdot": "np.sum(x * y)",
+    "outer": "x[:, None] * y",
+    "ravel": "np.reshape(x, -1)",
+    "squeeze": "np.reshape",
+    "norm": "np.sqrt(np.sum(x**2))",
+    "var": "np.mean((x - np.mean(x)) ** 2)",
+    "std": "np.sqrt(np.mean((x - np.mean(x)) ** 2))",
+    "reciprocal": "1 / x",
+    "hypot": "np.sqrt(x**2 + y**2)",
+    "log2": "np.log(x) / np.log(2)",
+    "log10": "np.log(x) / np.log(10)",
+    "exp2": "2**x",
+    "tan": "np.sin(x) / np.cos(x)",
+    "sinh": "(np.exp(x) - np.exp(-x)) / 2",
+    "cosh": "(np.exp(x) + np.exp(-x)) / 2",
+    "fmax": "np.maximum",
+    "fmin": "np.minimum",
+    "vstack": "np.concatenate",
+    "hstack": "np.concatenate",
+    "moveaxis": "np.transpose",
+    "take": "x[indices]",
+    "trace": "np.sum(x[np.arange(n), np.arange(n)])",
+}
+"""What says the same with functions that record, for functions of NumPy that do not."""
+
+
 def _unsupported(name: str) -> UnsupportedError:
-    known = {function.__name__: function for function in NUMPY_FUNCTIONS}
-    close = difflib.get_close_matches(name, known, n=1, cutoff=0.6)
-    nearest = f"; the nearest that is recorded is np.{close[0]}" if close else ""
-    return UnsupportedError(f"np.{name} does not record on Tensors{nearest}, or use .detach() to leave the graph")
+    instead = f"write {INSTEAD[name]} instead, or " if name in INSTEAD else ""
+    return UnsupportedError(
+        f"np.{name} does not record on Tensors; {instead}take the values with .numpy() where no gradient is to flow"
+    )
 
 
 def _unpacked(numbers: tuple[Any, ...]) -> tuple[int, ...]:

@@ -15,6 +15,7 @@ from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 
+from tinygrad_lite.errors import DefinitionError
 from tinygrad_lite.primitives import Primitive, equal, isfinite, logical_and, logical_not, multiply, where
 from tinygrad_lite.primitives.primitive import Plan, Value
 
@@ -177,6 +178,12 @@ def sweep(
 
     `nodes` stand in the order of their creation. The ends are the leaves, or the nodes named. With `lift` the rules
     run on Tensors, and what arrives can be differentiated again; without, it is an array shared with nothing else.
+    But for ownership, poles and broadcasting, which are looked after here once for all rules, this is:
+
+        for node in reversed(nodes):
+            g = pending.pop(node)
+            for rule, parent in its operands:
+                pending[parent] += rule(g, output, *operands)
     """
     members = None if ends is None else set(nodes)
     pending: dict[AnyNode, Value] = {nodes[-1]: cotangent}
@@ -233,6 +240,8 @@ def _lifted(node: Node, lift: Lift) -> tuple[Value, list[Value]]:
 def _summed_to(shape: tuple[int, ...], g: Value) -> Value:
     """Sum the cotangent of a broadcast operand back to the operand's shape."""
     added = g.ndim - len(shape)
+    if added < 0 or any(n not in (m, 1) for n, m in zip(shape, g.shape[added:])):
+        raise DefinitionError(f"a derivative rule gave a cotangent of shape {g.shape} for an operand of shape {shape}")
     if added:
         g = np.add.reduce(g, axis=tuple(range(added)))
     if g.shape != shape:

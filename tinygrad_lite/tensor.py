@@ -128,7 +128,7 @@ class Tensor(ArrayInterface):
 
     `data` is copied; Python floats become float64, and `dtype` converts. With `requires_grad=True` (floats only),
     `backward()` on a scalar computed from it leaves the gradient in `.grad`, an array of the same shape and dtype.
-    `name` is what pictures, reports and errors call it.
+    `name` is what pictures, reports and errors call a Tensor that requires a gradient.
 
     >>> import numpy as np, tinygrad_lite as tg
     >>> w = tg.Tensor([1.0, 2.0, 3.0], requires_grad=True)
@@ -282,6 +282,9 @@ class Tensor(ArrayInterface):
         if self._name:
             facts.append(f"name={self._name!r}")
         return f"Tensor({', '.join(facts)})"
+
+    def __format__(self, specification: str) -> str:
+        return format(self.item() if specification else str(self), specification)
 
     def __reduce__(self) -> tuple[Any, ...]:
         if isinstance(self._node, Node):

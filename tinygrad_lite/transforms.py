@@ -94,13 +94,19 @@ def _tracked(value: Any) -> Tensor:
 
 
 def _scalar(result: Any, f: Function) -> Tensor:
+    if result is None or isinstance(result, dict | str):
+        raise GraphError(f"the gradient of {_name(f)} is defined for a scalar result, but it returned {result!r}")
     tensor = result if isinstance(result, Tensor) else Tensor(result)
     if tensor.size != 1:
         raise GraphError(
-            f"the gradient of {getattr(f, '__name__', f)} is defined for a scalar result, but it returned shape "
+            f"the gradient of {_name(f)} is defined for a scalar result, but it returned shape "
             f"{tensor.shape}; reduce it, for example with .sum()"
         )
     return tensor
+
+
+def _name(f: Function) -> str:
+    return getattr(f, "__name__", repr(f))
 
 
 def _gradients(result: Tensor, targets: list[Tensor]) -> tuple[Value, list[Value]]:
@@ -122,7 +128,7 @@ def _gradients(result: Tensor, targets: list[Tensor]) -> tuple[Value, list[Value
 
 def _arrived_at(target: Tensor, arrived: dict[AnyNode, Value]) -> Value:
     gradient = arrived.get(target._node)  # type: ignore[arg-type]  # a target has a node
-    return np.zeros(target.shape, target.dtype) if gradient is None else gradient[()]
+    return (np.zeros(target.shape, target.dtype) if gradient is None else gradient)[()]
 
 
 def _depends_on_others(reached: list[AnyNode], ends: set[AnyNode]) -> bool:

@@ -64,8 +64,8 @@ def test_a_public_function_or_class_has_a_docstring_with_an_example(name: str) -
 @pytest.mark.parametrize("name", sorted(name for name, value in PUBLIC.items() if isinstance(value, Primitive)))
 def test_a_public_primitive_says_what_it_computes(name: str) -> None:
     docstring = inspect.getdoc(PUBLIC[name])
-    assert docstring.startswith(name)
-    assert len(docstring) > len(name) + 10
+    assert "on Tensors it records" in docstring
+    assert "out=" not in docstring
     assert inspect.signature(PUBLIC[name]).parameters
 
 

@@ -67,7 +67,8 @@ def check_gradients(
         numeric = central_differences(problem.value, values, indices)
         with np.errstate(invalid="ignore"):  # inf − inf is a disagreement
             rows.append(_row(name, auto, hand, indices, numeric, _Tolerance(atol, rtol, noise)))
-    tolerance = f"by hand within {atol:g} + {rtol:g} · largest, numeric within the error of central differences"
+    by_hand_within = "" if analytic is None else f"by hand within {atol:g} + {rtol:g} · largest, "
+    tolerance = f"{by_hand_within}numeric within the error of central differences"
     return GradientReport(tuple(rows), tolerance)
 
 

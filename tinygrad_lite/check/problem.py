@@ -44,6 +44,8 @@ class Problem:
         with no_grad():
             result = self.f(*self.args)
         array = result.numpy() if isinstance(result, Tensor) else np.asarray(result)
+        if array.dtype.kind not in "fiub":
+            raise ArgumentError(f"a gradient check needs a scalar result, but the function gave {result!r}")
         if array.size != 1:
             raise ShapeError(f"a gradient check needs a scalar result, but the function gave shape {array.shape}")
         return float(array.reshape(()))
@@ -68,8 +70,9 @@ class Problem:
         gradients = _matched(arguments, claimed)
         for name, gradient, value in zip(self.names, gradients, self.values, strict=True):
             if gradient.shape != value.shape:
+                hint = "; its transpose would fit" if gradient.T.shape == value.shape else ""
                 raise ShapeError(
-                    f"the handwritten gradient of {name} has shape {gradient.shape}, but the parameter {value.shape}"
+                    f"the gradient by hand of {name} has shape {gradient.shape}, but the parameter {value.shape}{hint}"
                 )
         return gradients
 
@@ -77,6 +80,8 @@ class Problem:
 def _in_float64(leaf: Any) -> Any:
     if isinstance(leaf, Module):
         return leaf.astype(np.float64)
+    if callable(leaf):
+        raise ArgumentError(f"{leaf!r} is no array to differentiate with respect to; pass a derivation as analytic=")
     array = leaf.numpy() if isinstance(leaf, Tensor) else np.asarray(leaf)
     if array.dtype.kind != "f":
         raise DtypeError(
@@ -118,7 +123,8 @@ def _matched(argument: Any, claim: Any) -> list[np.ndarray]:
         return [np.asarray(claim[name]) for name in names]
     if isinstance(argument, dict):
         if not isinstance(claim, dict) or set(claim) != set(argument):
-            raise ArgumentError(f"analytic must return a dict with the keys {sorted(argument)}")
+            given = str(sorted(claim)) if isinstance(claim, dict) else type(claim).__name__
+            raise ArgumentError(f"analytic must return a dict with the keys {sorted(argument)}, got {given}")
         return [g for key, part in argument.items() for g in _matched(part, claim[key])]
     if isinstance(argument, tuple | list):
         if not isinstance(claim, tuple | list) or len(claim) != len(argument):

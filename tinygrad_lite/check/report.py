@@ -47,6 +47,7 @@ class GradientReport:
 
     def raise_if_wrong(self) -> None:
         """Raise GradientMismatchError with the table if any gradient differs."""
+        __tracebackhide__ = True  # pytest shows the line of the test and the table
         if not self:
             raise GradientMismatchError(str(self))
 
@@ -65,7 +66,9 @@ class GradientReport:
         verdict = "all gradients agree" if self else "some gradients differ"
         return "\n".join(line.rstrip() for line in [*lines, f"{verdict}; {self.tolerance}"])
 
-    __repr__ = __str__
+    def __repr__(self) -> str:
+        wrong = [_where(row) for row in self.rows if not row.agrees]
+        return f"<GradientReport: {'; '.join(wrong) or f'all {len(self.rows)} gradients agree'}>"
 
 
 def _figure(value: float | None) -> str:

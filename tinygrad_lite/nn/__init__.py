@@ -17,7 +17,7 @@ from tinygrad_lite.nn.layers import (
 )
 from tinygrad_lite.nn.losses import MSE, BinaryCrossEntropy, CrossEntropy, LogLikelihood
 from tinygrad_lite.nn.module import Module
-from tinygrad_lite.nn.objectives import Evaluation, Objective
+from tinygrad_lite.nn.objectives import Evaluation, Objective, Term
 from tinygrad_lite.nn.penalties import L1, L2
 
 __all__ = [
@@ -45,6 +45,7 @@ __all__ = [
     "Softmax",
     "Softplus",
     "Tanh",
+    "Term",
     "Xavier",
     "Zeros",
     "activation",

@@ -199,8 +199,10 @@ class MLP(Module):
         rng: Rng = None,
         dtype: DTypeLike = np.float32,
     ) -> None:
-        if len(widths) < 2:
-            raise ArgumentError(f"MLP needs the widths of at least input and output, got {list(widths)}")
+        if not isinstance(widths, Sequence) or len(widths) < 2:
+            raise ArgumentError(
+                f"MLP takes the widths of at least input and output, such as [784, 100, 10], got {widths!r}"
+            )
         generator = np.random.default_rng(rng)
         weight = weight or (He() if activation == "relu" else Xavier())
         self.layers = tuple(

@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from tinygrad_lite import primitives as p
-from tinygrad_lite.errors import ShapeError
+from tinygrad_lite.errors import ArgumentError, ShapeError
 from tinygrad_lite.nn.objectives import Network, Sense, Term, Values, checked_reduction, refuse_activated
-from tinygrad_lite.tensor import Tensor
+from tinygrad_lite.tensor import Tensor, values_of
 
 
-def _fitting(loss: str, prediction: Values, target: Values) -> Values:
+def _fitting(loss: str, prediction: Tensor, target: Values) -> Values:
     """Return the target as floats, or raise ShapeError unless it has the shape of the prediction.
 
     A target (n,) beside a prediction (n, 1) would broadcast to (n, n) without a word.
@@ -44,7 +44,7 @@ class CrossEntropy(Term):
     def __post_init__(self) -> None:
         checked_reduction(self.reduction, ("mean", "sum"))
 
-    def value(self, net: Network, prediction: Values, target: Values) -> Tensor:
+    def value(self, net: Network, prediction: Tensor, target: Values) -> Tensor:
         """Return the cross-entropy; raises ObjectiveError if the network already ends in a softmax."""
         refuse_activated(prediction, "CrossEntropy", p.softmax, p.log_softmax)
         return p.softmax_cross_entropy(prediction, target, reduction=self.reduction)  # type: ignore[no-any-return]
@@ -65,7 +65,7 @@ class LogLikelihood(Term):
     name: ClassVar[str] = "log_likelihood"
     own_sense: ClassVar[Sense] = "maximise"
 
-    def value(self, net: Network, prediction: Values, target: Values) -> Tensor:
+    def value(self, net: Network, prediction: Tensor, target: Values) -> Tensor:
         """Return the log-likelihood; raises ObjectiveError if the network already ends in a softmax."""
         refuse_activated(prediction, "LogLikelihood", p.softmax, p.log_softmax)
         return p.negative(p.softmax_cross_entropy(prediction, target, reduction="sum"))  # type: ignore[no-any-return]
@@ -77,7 +77,7 @@ class MSE(Term):
 
     >>> import numpy as np
     >>> from tinygrad_lite import nn
-    >>> float(nn.MSE(reduction="half_sum").value(None, np.array([[3.0]]), np.array([[1.0]])))
+    >>> nn.MSE(reduction="half_sum")(nn.Identity(), np.array([[3.0]]), np.array([[1.0]])).item()
     2.0
     """
 
@@ -87,7 +87,7 @@ class MSE(Term):
     def __post_init__(self) -> None:
         checked_reduction(self.reduction, ("mean", "sum", "half_sum"))
 
-    def value(self, net: Network, prediction: Values, target: Values) -> Tensor:
+    def value(self, net: Network, prediction: Tensor, target: Values) -> Tensor:
         """Return the squared error; raises ShapeError unless prediction and target have one shape."""
         target = _fitting("MSE", prediction, target)
         factor = {"sum": 1.0, "half_sum": 0.5, "mean": 1 / max(1, prediction.size)}[self.reduction]
@@ -114,10 +114,13 @@ class BinaryCrossEntropy(Term):
     def __post_init__(self) -> None:
         checked_reduction(self.reduction, ("mean", "sum"))
 
-    def value(self, net: Network, prediction: Values, target: Values) -> Tensor:
-        """Return the cross-entropy; raises ShapeError or, if the network already ends in a sigmoid, ObjectiveError."""
+    def value(self, net: Network, prediction: Tensor, target: Values) -> Tensor:
+        """Return the cross-entropy; raises ObjectiveError after a sigmoid, ShapeError, or ArgumentError for targets."""
         refuse_activated(prediction, "BinaryCrossEntropy", p.sigmoid, p.softmax)
         target = _fitting("BinaryCrossEntropy", prediction, target)
+        values = values_of(target)
+        if values.size and not (values.min() >= 0 and values.max() <= 1):
+            raise ArgumentError(f"targets of BinaryCrossEntropy lie in [0, 1], got {values.min()} … {values.max()}")
         losses = p.softplus(prediction) - target * prediction
         reduce = p.mean if self.reduction == "mean" else p.sum
         return reduce(losses, axis=None, keepdims=False)  # type: ignore[no-any-return]

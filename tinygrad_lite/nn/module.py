@@ -129,8 +129,8 @@ class Module:
     def load_state_dict(self, state: Mapping[str, Array], strict: bool = True) -> None:
         """Take over the values in `state`, all of them or, if anything does not fit, none.
 
-        Raises StateError that lists the names that are missing, unexpected (both forgiven with `strict=False`) or of
-        another shape or dtype than this module's.
+        Floats of another precision are converted. Raises StateError that lists the names that are missing, unexpected
+        (both forgiven with `strict=False`), of another shape, or of another kind of number than this module's.
         """
         own = dict(self._named_tensors())
         problems = []
@@ -141,7 +141,7 @@ class Module:
             value, tensor = np.asarray(state[name]), own[name]
             if value.shape != tensor.shape:
                 problems.append(f"shape of {name}: expected {tensor.shape}, got {value.shape}")
-            elif not np.can_cast(value.dtype, tensor.dtype, "same_kind"):
+            elif value.dtype.kind != tensor.dtype.kind:
                 problems.append(f"dtype of {name}: expected {tensor.dtype}, got {value.dtype}")
         if problems:
             raise StateError(f"the state does not fit {type(self).__name__}:\n  " + "\n  ".join(sorted(problems)))

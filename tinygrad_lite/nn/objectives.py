@@ -15,8 +15,9 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Literal, NamedTuple, TypeAlias
 
 from tinygrad_lite import primitives as p
-from tinygrad_lite.errors import ArgumentError, ObjectiveError
-from tinygrad_lite.tape import Node
+from tinygrad_lite.errors import ArgumentError, DetachError, ObjectiveError
+from tinygrad_lite.nn.module import Module
+from tinygrad_lite.tape import MODE, Node
 from tinygrad_lite.tensor import Array, Operand, Tensor, as_operand
 
 Sense: TypeAlias = Literal["minimise", "maximise"]
@@ -33,7 +34,7 @@ class Evaluation(NamedTuple):
     """The weighted sum, to call `backward()` on."""
     terms: dict[str, Tensor]
     """The value of each term, without its weight, by name."""
-    prediction: Values
+    prediction: Tensor
     """What the network gave for the batch."""
 
 
@@ -54,12 +55,26 @@ class Objective(ABC):
         return self.evaluate(net, x, target).total
 
     def evaluate(self, net: Network, x: Operand, target: Operand) -> Evaluation:
-        """Return the objective with the value of each of its terms and the prediction."""
-        return self.evaluate_prediction(net, net(x), target)
+        """Return the objective with the value of each of its terms and the prediction.
+
+        Raises DetachError if the network has parameters but its prediction has lost its history on the way.
+        """
+        if not callable(net):
+            raise ObjectiveError(
+                f"an objective is called with the network itself, then inputs and targets; got {net!r}"
+            )
+        prediction = net(x)
+        if MODE.get().record and not _has_history(prediction) and _parameters(net):
+            raise DetachError(
+                "the prediction of the network carries no gradient, so nothing but penalties would be trained; "
+                "keep .numpy(), .item(), .data, .detach() and no_grad() out of forward()"
+            )
+        return self.evaluate_prediction(net, prediction, target)
 
     def evaluate_prediction(self, net: Network, prediction: Operand, target: Operand) -> Evaluation:
         """Return what `evaluate` does for a prediction that `net` has already made."""
-        prediction, target = as_operand(prediction), as_operand(target)
+        prediction = prediction if isinstance(prediction, Tensor) else Tensor(prediction)
+        target = as_operand(target)
         names, values, weights = [], [], []
         for weight, term in self.weighted_terms():
             names.append(term.name)
@@ -102,6 +117,14 @@ class Objective(ABC):
         return -1.0 * self
 
 
+def _has_history(prediction: Operand) -> bool:
+    return isinstance(prediction, Tensor) and prediction.requires_grad
+
+
+def _parameters(net: Network) -> list[Tensor]:
+    return net.parameters() if isinstance(net, Module) else []
+
+
 def _sense(weight: float, term: Term) -> Sense:
     if math.copysign(1.0, weight) > 0:  # a weight of −0 is still subtracted: sweeps over λ pass through 0
         return term.own_sense
@@ -134,7 +157,17 @@ class Combination(Objective):
 
 
 class Term(Objective):
-    """One loss or penalty; by itself an objective of weight 1."""
+    """One loss or penalty; by itself an objective of weight 1. Subclasses give it a `name` and say its `value`.
+
+    >>> from tinygrad_lite import nn
+    >>> class LargestLogit(nn.Term):
+    ...     name = "largest_logit"
+    ...     def value(self, net, prediction, target):
+    ...         return prediction.max()
+    >>> objective = nn.CrossEntropy() + 0.1 * LargestLogit()
+    >>> round(objective(nn.Identity(), [[0.0, 0.0]], [1]).item(), 4)
+    0.6931
+    """
 
     own_sense: ClassVar[Sense] = "minimise"
     name: ClassVar[str]
@@ -144,13 +177,13 @@ class Term(Objective):
         return ((1.0, self),)
 
     @abstractmethod
-    def value(self, net: Network, prediction: Values, target: Values) -> Tensor:
+    def value(self, net: Network, prediction: Tensor, target: Values) -> Tensor:
         """Return this term, without a weight, as a scalar Tensor."""
 
 
-def refuse_activated(prediction: Operand, loss: str, *activations: p.Primitive) -> None:
+def refuse_activated(prediction: Tensor, loss: str, *activations: p.Primitive) -> None:
     """Raise ObjectiveError if `prediction` is the output of an activation that the loss applies itself."""
-    node = prediction._node if isinstance(prediction, Tensor) else None
+    node = prediction._node
     if isinstance(node, Node) and node.primitive in activations:
         raise ObjectiveError(
             f"{loss} takes logits and applies {node.primitive.name} itself, but the network ends in one; "

@@ -39,7 +39,7 @@ class L2(Term):
     biases: bool = False
     name: ClassVar[str] = "l2"
 
-    def value(self, net: Network, prediction: Values, target: Values) -> Tensor:
+    def value(self, net: Network, prediction: Tensor, target: Values) -> Tensor:
         """Return ½‖W‖² over all weights of `net`, which must be a Module."""
         return p.sum_squares(*penalised(net, self.biases, "L2"), factor=0.5)  # type: ignore[no-any-return]
 
@@ -57,7 +57,7 @@ class L1(Term):
     biases: bool = False
     name: ClassVar[str] = "l1"
 
-    def value(self, net: Network, prediction: Values, target: Values) -> Tensor:
+    def value(self, net: Network, prediction: Tensor, target: Values) -> Tensor:
         """Return Σ|W| over all weights of `net`, which must be a Module."""
         sums = [np.sum(np.abs(weight)) for weight in penalised(net, self.biases, "L1")]
         return p.weighted_sum(*sums, weights=(1.0,) * len(sums))  # type: ignore[no-any-return]

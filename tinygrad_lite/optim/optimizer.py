@@ -28,8 +28,9 @@ class HasSense(Protocol):
 class Optimizer:
     """A rule at work on parameters: `step()` after `backward()`, `zero_grad()` before the next.
 
-    State, step count and learning rate are Tensors changed by `assign`: `optimizer.lr.assign(0.01)` sets the rate of
-    the steps to come.
+    State, step count and learning rate are Tensors changed by `assign`: `optimizer.lr.assign(0.01)`, or for short
+    `optimizer.lr = 0.01`, sets the rate of the steps to come. With a rule that maximises, the gradient changes its sign
+    here, before the rule sees it.
 
     >>> import tinygrad_lite as tg
     >>> from tinygrad_lite import optim
@@ -44,12 +45,21 @@ class Optimizer:
     def __init__(self, rule: Rule, parameters: HasParameters | Mapping[str, Tensor] | Sequence[Tensor]) -> None:
         self.rule = rule
         self.parameters = _named(parameters)
-        self.lr = Tensor(rule.lr, name="lr")
+        self._lr = Tensor(rule.lr, name="lr")
         self.step_count = Tensor(0, name="step_count")
         self.state = {
             name: tuple(Tensor(np.zeros_like(parameter.data), name=f"{part}.{name}") for part in rule.state)
             for name, parameter in self.parameters.items()
         }
+
+    @property
+    def lr(self) -> Tensor:
+        """The learning rate of the steps to come."""
+        return self._lr
+
+    @lr.setter
+    def lr(self, rate: float) -> None:
+        self._lr.assign(rate)
 
     def step(self) -> None:
         """Update every parameter that has a gradient; all are computed before the first is changed.
@@ -97,7 +107,7 @@ class Optimizer:
         problems += [
             f"dtype of {name}: expected {own[name].dtype}, got {np.asarray(state[name]).dtype}"
             for name in sorted(own.keys() & state.keys())
-            if not np.can_cast(np.asarray(state[name]).dtype, own[name].dtype, "same_kind")
+            if np.asarray(state[name]).dtype.kind != own[name].dtype.kind
         ]
         if problems:
             raise StateError(f"the state does not fit {self.rule!r}:\n  " + "\n  ".join(problems))

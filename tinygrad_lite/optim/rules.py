@@ -34,7 +34,7 @@ class Rule(ABC):
     def __post_init__(self) -> None:
         for field in fields(self):
             if field.name != "maximize":  # a NumPy scalar would promote float32 parameters
-                object.__setattr__(self, field.name, float(getattr(self, field.name)))
+                object.__setattr__(self, field.name, self._number(field.name))
         if not (math.isfinite(self.lr) and self.lr > 0):
             raise ArgumentError(f"{type(self).__name__}: the learning rate must be positive and finite, got {self.lr}")
         for name in ("beta", "beta1", "beta2", "momentum"):
@@ -45,6 +45,16 @@ class Rule(ABC):
                 raise ArgumentError(
                     f"{type(self).__name__}: {name} must not be negative or infinite, got {getattr(self, name)}"
                 )
+
+    def _number(self, name: str) -> float:
+        try:
+            return float(getattr(self, name))
+        except (TypeError, ValueError):
+            own = type(self).__name__
+            raise ArgumentError(
+                f"{own}: {name} must be a number, got {getattr(self, name)!r}; "
+                f"a rule is declared without parameters, as in {own}(lr=0.1).bind(net)"
+            ) from None
 
     @abstractmethod
     def update(self, w: Value, g: Value, *state: Value, lr: Value, t: Value) -> tuple[Value, ...]:

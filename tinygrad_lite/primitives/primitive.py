@@ -76,7 +76,7 @@ class Primitive:
         self.forward = silent(forward) if poles else forward
         self.poles = poles
         self.is_elementwise = elementwise or self.ufunc is not None
-        self.__doc__ = f"{name}: {inspect.getdoc(forward) or 'no description'}"
+        self.__doc__ = _description(name, forward)
         self._rules = rules
         self.plans: dict[int, Plan | None] = {}
         self._check_arity(name, forward)
@@ -155,6 +155,15 @@ def silent(forward: Callable[..., Any]) -> Callable[..., Any]:
             return forward(*operands, **static)
 
     return quietly
+
+
+def _description(name: str, forward: Callable[..., Any]) -> str:
+    """Return what `help` says: of a ufunc the sentence that describes it, not the options that do not record."""
+    described = inspect.getdoc(forward) or f"The primitive {name}."
+    if isinstance(forward, np.ufunc):
+        described = next(part for part in described.split("\n\n")[1:] if part.strip())
+        described += "\n\nOn arrays it computes, on Tensors it records."
+    return described
 
 
 def _signature(forward: Callable[..., Any]) -> inspect.Signature:

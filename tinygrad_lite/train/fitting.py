@@ -47,6 +47,13 @@ def fit(
     >>> history.last["accuracy"]
     1.0
     """
+    for given, kind, example in (
+        (net, Module, "nn.MLP(...)"),
+        (objective, Objective, "nn.CrossEntropy()"),
+        (rule, Rule, "optim.SGD(lr=0.1)"),
+    ):
+        if not isinstance(given, kind):
+            raise ArgumentError(f"fit takes an {kind.__name__} here, such as {example}, got {given!r}")
     for name, number in (("epochs", epochs), ("batch_size", batch_size)):
         if isinstance(number, bool) or not isinstance(number, int | np.integer) or number < 1:
             raise ArgumentError(f"{name} must be a positive integer, got {number!r}")

@@ -30,6 +30,17 @@ class History:
     def __len__(self) -> int:
         return len(self.rows)
 
+    def __str__(self) -> str:
+        """Show the figures as a table, one line an epoch."""
+        if not self.rows:
+            return "no epochs"
+        heads = [column.replace("_", " ") for column in self.rows[0]]
+        lines = ["  ".join(f"{head:>10}" for head in heads)]
+        for row in self.rows:
+            cells = (f"{value:>{max(10, len(head))}.5g}" for head, value in zip(heads, row.values(), strict=True))
+            lines.append("  ".join(cells))
+        return "\n".join(lines)
+
     @property
     def last(self) -> dict[str, float]:
         """The figures of the last epoch."""

@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tinygrad_lite.errors import DataError, MissingDependencyError
+from tinygrad_lite.errors import ArgumentError, DataError, MissingDependencyError
 from tinygrad_lite.files import replacing
 from tinygrad_lite.nn import Module
 
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 def save_weights(net: Module, path: str | os.PathLike[str]) -> Path:
     """Write every parameter and buffer of `net` under its name; the file appears whole or not at all.
 
+    Raises ArgumentError unless the path ends in .safetensors.
+
     >>> import pathlib, tempfile
     >>> from tinygrad_lite import nn
     >>> net, other = nn.Linear(3, 2, rng=0), nn.Linear(3, 2, rng=1)
@@ -26,6 +28,8 @@ def save_weights(net: Module, path: str | os.PathLike[str]) -> Path:
     >>> bool((other.weight.data == net.weight.data).all())
     True
     """
+    if Path(path).suffix != ".safetensors":
+        raise ArgumentError(f"weights are written as .safetensors, not as {os.fspath(path)!r}")
     content = _safetensors().save(net.state_dict(), metadata={"format": "tinygrad_lite weights 1"})
     with replacing(path) as file:
         file.write(content)
