@@ -240,13 +240,12 @@ def _lifted(node: Node, lift: Lift) -> tuple[Value, list[Value]]:
 def _summed_to(shape: tuple[int, ...], g: Value) -> Value:
     """Sum the cotangent of a broadcast operand back to the operand's shape."""
     added = g.ndim - len(shape)
-    if added < 0 or any(n not in (m, 1) for n, m in zip(shape, g.shape[added:])):
+    total = np.add.reduce(g, axis=tuple(range(added))) if added > 0 else g
+    if total.shape != shape and added >= 0:
+        total = np.add.reduce(total, axis=tuple(i for i, n in enumerate(shape) if n == 1), keepdims=True)
+    if total.shape != shape:
         raise DefinitionError(f"a derivative rule gave a cotangent of shape {g.shape} for an operand of shape {shape}")
-    if added:
-        g = np.add.reduce(g, axis=tuple(range(added)))
-    if g.shape != shape:
-        g = np.add.reduce(g, axis=tuple(i for i, n in enumerate(shape) if n != g.shape[i]), keepdims=True)
-    return g
+    return total
 
 
 def _zero_kept_zero(g: Value, gx: Value) -> Value:

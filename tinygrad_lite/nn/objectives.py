@@ -64,7 +64,7 @@ class Objective(ABC):
                 f"an objective is called with the network itself, then inputs and targets; got {net!r}"
             )
         prediction = net(x)
-        if MODE.get().record and not _has_history(prediction) and _parameters(net):
+        if not _has_history(prediction) and MODE.get().record and _parameters(net):
             raise DetachError(
                 "the prediction of the network carries no gradient, so nothing but penalties would be trained; "
                 "keep .numpy(), .item(), .data, .detach() and no_grad() out of forward()"

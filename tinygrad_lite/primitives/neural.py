@@ -127,16 +127,9 @@ logsumexp = Primitive("logsumexp", _logsumexp, _logsumexp_back)
 # ----- Cross-entropy over a softmax, on logits: −Σₖ tₖ log softmax(x)ₖ of each row -----
 
 
-def _are_labels(logits: Value, targets: Value) -> bool:
-    """Return whether `targets` are class labels (one integer a row) and not distributions (one number a class)."""
-    return bool(targets.ndim == logits.ndim - 1)
-
-
 def _softmax_cross_entropy(logits: Any, targets: Any, *, reduction: str) -> Any:
     _, shifted, _, total = _exponentials(logits, -1)
-    if _are_labels(logits, targets):
-        if targets.shape != logits.shape[:-1]:
-            raise ShapeError(f"labels of shape {targets.shape} do not fit logits of shape {logits.shape}")
+    if targets.shape == logits.shape[:-1]:  # class labels, one integer a row
         rows = shifted.reshape(-1, shifted.shape[-1])
         picked = rows[np.arange(len(rows)), checked_labels(targets, rows.shape[1]).ravel()]
         losses = np.log(total[..., 0]) - picked.reshape(targets.shape)
@@ -150,31 +143,29 @@ def _softmax_cross_entropy(logits: Any, targets: Any, *, reduction: str) -> Any:
         )
     if reduction == "none":
         return losses
-    return np.add.reduce(losses, axis=None) / _divisor(losses.shape, reduction)
+    total_loss = np.add.reduce(losses, axis=None)
+    return total_loss / (losses.size or math.nan) if reduction == "mean" else total_loss
 
 
-def _divisor(shape: tuple[int, ...], reduction: str) -> float:
-    """Return what the sum of the losses is divided by: the number of examples for a mean (nan when there are none)."""
-    return (math.prod(shape) or math.nan) if reduction == "mean" else 1
-
-
-def _per_row(g: Value, shape: tuple[int, ...], reduction: str) -> Value:
+def _per_row(g: Value, logits: Value, reduction: str) -> Value:
     """Return the cotangent of each row's loss, so that it multiplies the row."""
-    return g[..., None] if reduction == "none" else g / _divisor(shape, reduction)
+    if reduction == "none":
+        return g[..., None]
+    return g / (logits.size / logits.shape[-1]) if reduction == "mean" and logits.size else g
 
 
 def _to_logits(g: Value, _y: Value, logits: Value, targets: Value, *, reduction: str) -> Value:
     """Softmax · Σₖ tₖ − t, which is p − t when the targets of a row sum to 1 (004.9)."""
     p = softmax(logits, axis=-1)
-    if _are_labels(logits, targets):
+    if targets.ndim < logits.ndim:
         delta = p - one_hot(targets, width=logits.shape[-1], dtype=logits.dtype)
     else:
         delta = p * np.add.reduce(targets, axis=-1, keepdims=True) - targets
-    return _per_row(g, logits.shape[:-1], reduction) * delta
+    return _per_row(g, logits, reduction) * delta
 
 
 def _to_targets(g: Value, _y: Value, logits: Value, _targets: Value, *, reduction: str) -> Value:
-    return _per_row(g, logits.shape[:-1], reduction) * -log_softmax(logits, axis=-1)
+    return _per_row(g, logits, reduction) * -log_softmax(logits, axis=-1)
 
 
 softmax_cross_entropy = Primitive("softmax_cross_entropy", _softmax_cross_entropy, _to_logits, _to_targets)
