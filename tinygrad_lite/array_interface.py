@@ -161,16 +161,16 @@ class ArrayInterface:
         """The last two axes swapped."""
         return self.swapaxes(-1, -2)
 
-    def sum(self, axis: Axis = None, keepdims: bool = False) -> Tensor:
+    def sum(self, axis: Axis = None, *, keepdims: bool = False) -> Tensor:
         return self.__record__(p.sum, (self,), {"axis": axis, "keepdims": keepdims})
 
-    def mean(self, axis: Axis = None, keepdims: bool = False) -> Tensor:
+    def mean(self, axis: Axis = None, *, keepdims: bool = False) -> Tensor:
         return self.__record__(p.mean, (self,), {"axis": axis, "keepdims": keepdims})
 
-    def max(self, axis: Axis = None, keepdims: bool = False) -> Tensor:
+    def max(self, axis: Axis = None, *, keepdims: bool = False) -> Tensor:
         return self.__record__(p.max, (self,), {"axis": axis, "keepdims": keepdims})
 
-    def min(self, axis: Axis = None, keepdims: bool = False) -> Tensor:
+    def min(self, axis: Axis = None, *, keepdims: bool = False) -> Tensor:
         return self.__record__(p.min, (self,), {"axis": axis, "keepdims": keepdims})
 
     def reshape(self, *shape: int | tuple[int, ...]) -> Tensor:
@@ -266,8 +266,8 @@ def _refuse_options(name: str, options: Iterable[str]) -> None:
     """Raise UnsupportedError if NumPy was given options that Tensors have no answer for."""
     for option in options:
         raise UnsupportedError(
-            f"np.{name} on a Tensor does not take {option}=; Tensors are never written to, "
-            "so use the result that is returned, with .astype() or np.where if needed"
+            f"np.{name} on a Tensor does not take {option}=; use the result that is returned, "
+            "for Tensors are never written to, with .astype() or np.where if needed"
         )
 
 

@@ -28,7 +28,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 2
     try:
         return int(options.run(options))
-    except TinygradLiteError as problem:
+    except (TinygradLiteError, OSError) as problem:
         print(f"tinygrad_lite {options.command}: {problem}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:

@@ -7,16 +7,18 @@ is topological order: collecting a graph is one walk and one sort, and the sweep
 
 from __future__ import annotations
 
+import functools
+import inspect
 import itertools
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
-from contextvars import ContextVar
-from typing import Any, NamedTuple, TypeAlias
+from collections.abc import Callable, Generator, Iterable
+from contextlib import ContextDecorator
+from contextvars import ContextVar, Token
+from typing import Any, NamedTuple, TypeAlias, TypeVar
 
 import numpy as np
 
 from tinygrad_lite.errors import DefinitionError
-from tinygrad_lite.primitives import Primitive, equal, isfinite, logical_and, logical_not, multiply, where
+from tinygrad_lite.primitives import Primitive, equal, isfinite, logical_and, logical_not, where
 from tinygrad_lite.primitives.primitive import Plan, Value
 
 # ----- The mode: one immutable value in one context variable, so that threads and tasks never see each other's -----
@@ -34,8 +36,10 @@ class Mode(NamedTuple):
 MODE: ContextVar[Mode] = ContextVar("tinygrad_lite_mode", default=Mode())  # noqa: B039 - Mode is immutable
 
 
-@contextmanager
-def no_grad() -> Iterator[None]:
+Decorated = TypeVar("Decorated", bound=Callable[..., Any])
+
+
+class no_grad(ContextDecorator):  # noqa: N801 - reads as a word: with no_grad()
     """Compute without recording, as a context manager or a decorator; results carry no gradient.
 
     >>> import tinygrad_lite as tg
@@ -44,11 +48,36 @@ def no_grad() -> Iterator[None]:
     ...     (w * 2).requires_grad
     False
     """
-    token = MODE.set(MODE.get()._replace(record=False))
-    try:
-        yield
-    finally:
-        MODE.reset(token)
+
+    def __init__(self) -> None:
+        self._tokens: list[Token[Mode]] = []
+
+    def __enter__(self) -> None:
+        self._tokens.append(MODE.set(MODE.get()._replace(record=False)))
+
+    def __exit__(self, *_: object) -> None:
+        MODE.reset(self._tokens.pop())
+
+    def _recreate_cm(self) -> no_grad:
+        """Give each call of a decorated function a context of its own, so that threads may share the function."""
+        return no_grad()
+
+    def __call__(self, function: Decorated) -> Decorated:
+        if not inspect.isgeneratorfunction(function):
+            return super().__call__(function)
+
+        @functools.wraps(function)
+        def stepwise(*args: Any, **kwargs: Any) -> Generator[Any, Any, Any]:
+            steps, sent = function(*args, **kwargs), None
+            while True:
+                with no_grad():  # the mode holds inside of the generator only, not where its values are used
+                    try:
+                        value = steps.send(sent)
+                    except StopIteration as end:
+                        return end.value
+                sent = yield value
+
+        return stepwise  # type: ignore[return-value]  # it is called as the function was
 
 
 # ----- Nodes -----
@@ -203,7 +232,7 @@ def sweep(
                 if members is not None and parent not in members:
                     continue
                 gx = rule(g, output, *operands, **node.static)
-                if primitive.poles or (masked and primitive is multiply):
+                if primitive.poles or (masked and primitive.is_elementwise):
                     gx = _zero_kept_zero(g, gx)
                 if gx.shape != parent.shape:
                     gx = _summed_to(parent.shape, gx)

@@ -7,6 +7,7 @@ in `array_interface`.
 
 from __future__ import annotations
 
+import threading
 from typing import Any, TypeAlias, final
 
 import numpy as np
@@ -87,6 +88,7 @@ def wrap(data: Array, node: AnyNode | None) -> Tensor:
 
 
 _new = object.__new__
+_adding_up = threading.Lock()  # two threads may arrive at one leaf
 ndarray = np.ndarray
 
 
@@ -149,6 +151,7 @@ class Tensor(ArrayInterface):
         self, data: ArrayLike, requires_grad: bool = False, dtype: DTypeLike | None = None, name: str | None = None
     ) -> None:
         if isinstance(data, Tensor):
+            data._refuse_to_detach("Tensor()")
             data = data.numpy()
         array = np.array(data, dtype=dtype, order="C")
         supported_dtype(array.dtype)
@@ -268,9 +271,11 @@ class Tensor(ArrayInterface):
             )
         else:
             cotangent = self.dtype.type(1) if not self.ndim else np.ones_like(self._data)
-        for leaf, gradient in sweep(tape(root), cotangent).items():
-            assert isinstance(leaf, Leaf)
-            leaf.grad = gradient if leaf.grad is None else np.asarray(leaf.grad + gradient)
+        arrived = sweep(tape(root), cotangent)
+        with _adding_up:
+            for leaf, gradient in arrived.items():
+                assert isinstance(leaf, Leaf)
+                leaf.grad = gradient if leaf.grad is None else np.asarray(leaf.grad + gradient)
 
     def __repr__(self) -> str:
         values = np.array2string(self._data, threshold=20, precision=6, separator=", ", prefix="Tensor(")

@@ -34,23 +34,18 @@ def value_and_grad(f: Function, argnums: int | tuple[int, ...] = 0) -> Function:
 
     @functools.wraps(f)
     def value_and_gradient(*args: Any, **kwargs: Any) -> tuple[Any, Any]:
-        chosen = (argnums,) if isinstance(argnums, int) else argnums
-        for i in chosen:
-            if not -len(args) <= i < len(args):
-                raise ArgumentError(
-                    f"there is no argument {i} to differentiate with respect to: {len(args)} were given"
-                )
+        chosen = _positions(argnums, len(args))
         token = MODE.set(MODE.get()._replace(record=True))
         try:
-            tracked = {i % len(args): map_leaves(_tracked, args[i]) for i in chosen}
+            tracked = {i: map_leaves(_tracked, args[i]) for i in chosen}
+            targets = leaves_of(list(tracked.values()))  # before f, which may put other things into its containers
             result = f(*(tracked.get(i, argument) for i, argument in enumerate(args)), **kwargs)
         finally:
             MODE.reset(token)
-        targets = leaves_of(list(tracked.values()))
         value, gradients = _gradients(_scalar(result, f), targets)
         remaining = iter(gradients)
         structured = tuple(map_leaves(lambda _: next(remaining), args[i]) for i in chosen)
-        return value, structured[0] if isinstance(argnums, int) else structured
+        return value, structured if isinstance(argnums, tuple) else structured[0]
 
     return value_and_gradient
 
@@ -59,7 +54,9 @@ def grad(f: Function, argnums: int | tuple[int, ...] = 0) -> Function:
     """Return the function that gives ∂f/∂(argument `argnums`) in the structure of that argument.
 
     The argument may be an array, a float, or nested tuples, lists and dicts of them; `f` must return a scalar. A part
-    of it on which `f` does not depend gets zeros. Raises DtypeError for integers, GraphError for a non-scalar result.
+    of it on which `f` does not depend gets zeros. Arrays come out, or, where `f` also used Tensors that require a
+    gradient, such as the parameters of a network, Tensors that depend on them. Raises DtypeError for integers,
+    GraphError for a non-scalar result.
 
     >>> import numpy as np, tinygrad_lite as tg
     >>> tg.grad(np.tanh)(0.5) == 1 - np.tanh(0.5) ** 2
@@ -76,6 +73,18 @@ def grad(f: Function, argnums: int | tuple[int, ...] = 0) -> Function:
         return both(*args, **kwargs)[1]
 
     return gradient
+
+
+def _positions(argnums: int | tuple[int, ...], count: int) -> list[int]:
+    """Return the positions of the arguments that `argnums` names, each counted from the front."""
+    chosen = list(argnums) if isinstance(argnums, tuple) else [argnums]
+    for i in chosen:
+        if not -count <= i < count:
+            raise ArgumentError(f"there is no argument {i} to differentiate with respect to: {count} were given")
+    positions = [int(i) % count for i in chosen]
+    if len(set(positions)) != len(positions):
+        raise ArgumentError(f"argnums={argnums} names one of {count} arguments twice")
+    return positions
 
 
 def _tracked(value: Any) -> Tensor:

@@ -167,7 +167,7 @@ def test_a_shape_mismatch_names_the_operation_and_the_shapes() -> None:
         r"matmul\(float64\[2, 2\], float64\[3, 2\]\)": lambda: leaf() @ np.ones((3, 2)),
         r"reshape\(float64\[2, 2\], shape=\(3,\)\)": lambda: leaf().reshape(3),
         r"concatenate\(float64\[2, 2\], float64\[2, 3\], axis=0\)": lambda: np.concatenate([leaf(), np.ones((2, 3))]),
-        r"labels of shape \(3,\)": lambda: tg.softmax_cross_entropy(leaf(), [0, 1, 0]),
+        r"targets of shape \(3,\) do not fit": lambda: tg.softmax_cross_entropy(leaf(), [0, 1, 0]),
         r"sum\(float64\[2, 2\], axis=2": lambda: leaf().sum(2),
     }
     for message, attempt in attempts.items():

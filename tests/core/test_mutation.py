@@ -26,10 +26,15 @@ def test_a_tensor_copies_what_it_is_given() -> None:
 
 def test_a_tensor_made_of_a_tensor_is_a_leaf_of_its_own() -> None:
     x = leaf(1.0, 2.0)
-    y = tg.Tensor(x)
+    y = tg.Tensor(x.detach())
     assert not y.requires_grad
     x.assign([5.0, 6.0])
     assert np.array_equal(y.data, [1, 2])
+
+
+def test_a_tensor_made_of_one_that_carries_a_gradient_is_refused() -> None:
+    with pytest.raises(DetachError, match=r"\.detach\(\)"):
+        tg.Tensor(leaf(1.0, 2.0) * 2)
 
 
 def test_data_is_a_read_only_view() -> None:

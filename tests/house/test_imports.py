@@ -21,7 +21,7 @@ TENSOR = (*TAPE, "tape")
 FUNCTIONAL = (*TENSOR, "tensor", "nested")
 TRANSFORMS = (*FUNCTIONAL, "functional")
 GRAPHS = (*FUNCTIONAL, "files")
-CHECK = (*TRANSFORMS, "transforms", "files", "graphs", "nn", "analytic", "program")
+CHECK = (*TRANSFORMS, "transforms", "states", "files", "graphs", "nn", "analytic", "program")
 TRAIN = (*CHECK, "check", "optim", "data")
 EVERYTHING = (*TRAIN, "train", "testing")
 
@@ -35,8 +35,9 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "transforms": TRANSFORMS,
     "graphs": GRAPHS,
     "program": (*GRAPHS, "graphs"),
-    "nn": TRANSFORMS,
-    "optim": FUNCTIONAL,
+    "nn": (*TRANSFORMS, "states"),
+    "states": FUNCTIONAL,
+    "optim": (*FUNCTIONAL, "states"),
     "analytic": (),
     "check": CHECK,
     "testing": (*CHECK, "check"),

@@ -23,7 +23,7 @@ def check_gradients(
     every_element: bool = False,
     names: Sequence[str] | None = None,
     rtol: float = 1e-7,
-    atol: float = 1e-10,
+    atol: float = 0.0,
     rng: np.random.Generator | int = 0,
 ) -> GradientReport:
     """Hold the handwritten gradient of a scalar function against the automatic and the numeric one.
@@ -35,7 +35,8 @@ def check_gradients(
     drawn with `rng`; `every_element` checks all.
 
     A row agrees if the handwritten gradient differs from the automatic one by at most atol + rtol · (the largest of
-    either), and the automatic one from the numeric one by what central differences can resolve. The report is truthy
+    either) beyond the rounding of float64, and the automatic one from the numeric one by what central differences can
+    resolve. The report is truthy
     when all rows agree. Raises ArgumentError if two evaluations of `f` differ or the structures do not fit, ShapeError
     if a handwritten gradient does not have the shape of its parameter.
 
@@ -60,24 +61,27 @@ def check_gradients(
     automatic = problem.automatic()
     by_hand = [None] * len(automatic) if analytic is None else problem.by_hand(analytic)
     generator = np.random.default_rng(rng)
-    noise = 100 * EPSILON / STEP * abs(value)
+    scale = max(1.0, abs(value), *(_largest(gradient) for gradient in automatic))
+    rounding, resolution = 10 * EPSILON * scale, 100 * EPSILON / STEP * abs(value) + 10 * STEP**2
     rows = []
     for name, values, auto, hand in zip(parameter_names, problem.values, automatic, by_hand, strict=True):
         indices = _entries_to_check(auto, hand, every_element, generator)
         numeric = central_differences(problem.value, values, indices)
         with np.errstate(invalid="ignore"):  # inf − inf is a disagreement
-            rows.append(_row(name, auto, hand, indices, numeric, _Tolerance(atol, rtol, noise)))
-    by_hand_within = "" if analytic is None else f"by hand within {atol:g} + {rtol:g} · largest, "
+            rows.append(_row(name, auto, hand, indices, numeric, _Tolerance(atol + rounding, rtol, resolution)))
+    by_hand_within = (
+        "" if analytic is None else f"by hand within {rtol:g} of the largest{f' + {atol:g}' if atol else ''}, "
+    )
     tolerance = f"{by_hand_within}numeric within the error of central differences"
     return GradientReport(tuple(rows), tolerance)
 
 
 class _Tolerance(NamedTuple):
-    """How far gradients may lie apart: by hand from automatic, and for noise alone automatic from numeric."""
+    """How far gradients may lie apart: by hand from automatic, and how small a one central differences can see."""
 
     absolute: float
     relative: float
-    noise: float
+    resolution: float
 
 
 def _entries_to_check(
@@ -107,7 +111,7 @@ def _row(
         return Row(name, "agrees", 0, 0, nothing, nothing, 0.0, (), (nothing, 0.0, 0.0))
     largest = max(_largest(automatic), 0.0 if by_hand is None else _largest(by_hand))
     numeric_errors = np.abs([automatic[index] for index in indices] - numeric)
-    bound = tolerance.absolute + 1e-6 * largest + tolerance.noise
+    bound = 1e-6 * largest + tolerance.resolution
     numeric_agrees = bool(np.isfinite(largest) and np.all(numeric_errors <= bound))
     worst = int(np.argmax(numeric_errors))
     error, hand_agrees = None, True

@@ -6,6 +6,7 @@ import numpy as np
 
 from tinygrad_lite import primitives as p
 from tinygrad_lite.array_interface import answers_for
+from tinygrad_lite.errors import UnsupportedError
 from tinygrad_lite.primitives.primitive import Value
 from tinygrad_lite.tensor import Operand, Tensor
 
@@ -44,24 +45,36 @@ def minimum(x1: Operand, x2: Operand) -> Value:
 
 
 @answers_for(np.clip)
-def clip(a: Operand, a_min: Operand | None = None, a_max: Operand | None = None) -> Value:
+def clip(
+    a: Operand,
+    a_min: Operand | None = None,
+    a_max: Operand | None = None,
+    *,
+    min: Operand | None = None,
+    max: Operand | None = None,
+) -> Value:
     """Limit values to `a_min` … `a_max`, either of which may be None; the derivative at a bound is 0.
+
+    NumPy calls the bounds `min` and `max` too.
 
     >>> import numpy as np, tinygrad_lite as tg
     >>> tg.grad(lambda x: np.clip(x, 0, 1).sum())(np.array([-1.0, 0.0, 0.5, 1.0]))
     array([0., 0., 1., 0.])
     """
-    if a_min is not None:
-        a = maximum(a, a_min)
-    return a if a_max is None else minimum(a, a_max)
+    lower, upper = a_min if min is None else min, a_max if max is None else max
+    if lower is not None:
+        a = maximum(a, lower)
+    return a if upper is None else minimum(a, upper)
 
 
 @answers_for(np.where)
-def where(condition: Operand, x: Operand, y: Operand) -> Value:
+def where(condition: Operand, x: Operand | None = None, y: Operand | None = None) -> Value:
     """Return `x` where `condition` holds, else `y`; the side not chosen gets a gradient of 0, never nan.
 
     >>> import numpy as np, tinygrad_lite as tg
     >>> tg.grad(lambda x: np.where(x > 0, np.sqrt(x), 0.0).sum())(np.array([-1.0, 0.0, 4.0]))
     array([0.  , 0.  , 0.25])
     """
+    if x is None or y is None:
+        raise UnsupportedError("np.where needs what to choose from, x and y; for indices use np.nonzero(t.numpy())")
     return p.where(condition, x, y)

@@ -79,6 +79,6 @@ def weighted_sum(terms: Sequence[Operand], weights: Sequence[float]) -> Value:
     >>> float(tg.weighted_sum([2.0, 10.0], [1.0, 0.1]))
     3.0
     """
-    if len(terms) != len(weights):
+    if not terms or len(terms) != len(weights):
         raise ArgumentError(f"weighted_sum() got {len(terms)} terms and {len(weights)} weights; give one weight a term")
     return p.weighted_sum(*(as_operand(term) for term in terms), weights=tuple(map(float, weights)))

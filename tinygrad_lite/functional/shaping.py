@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from tinygrad_lite import primitives as p
-from tinygrad_lite.array_interface import answers_for, fixed_index
+from tinygrad_lite.array_interface import answers_for, fixed_index, supported_dtype
 from tinygrad_lite.primitives.primitive import Value
 from tinygrad_lite.primitives.shaping import checked_labels
 from tinygrad_lite.tensor import Operand, as_operand, values_of
@@ -128,7 +128,7 @@ def one_hot(labels: Operand, width: int, dtype: DTypeLike = np.float64) -> Value
     """
     operand = as_operand(labels)
     checked_labels(values_of(operand), width)
-    return p.one_hot(operand, width=width, dtype=np.dtype(dtype))
+    return p.one_hot(operand, width=width, dtype=supported_dtype(dtype))
 
 
 @answers_for(np.zeros_like)

@@ -168,6 +168,12 @@ class Sequential(Module):
                 raise DefinitionError(f"Sequential takes modules, got {layer!r}; wrap a function in a Module")
         self.layers = layers
 
+    @property
+    def output(self) -> str:
+        """The name of the activation that comes last, "identity" if the last module is none."""
+        last = type(self.layers[-1]) if self.layers else Identity
+        return next((name for name, kind in ACTIVATIONS.items() if kind is last), "identity")
+
     def forward(self, x: Operand) -> Operand:
         """Apply the modules in order."""
         for layer in self.layers:

@@ -46,7 +46,7 @@ class CrossEntropy(Term):
 
     def value(self, net: Network, prediction: Tensor, target: Values) -> Tensor:
         """Return the cross-entropy; raises ObjectiveError if the network already ends in a softmax."""
-        refuse_activated(prediction, "CrossEntropy", p.softmax, p.log_softmax)
+        refuse_activated(net, prediction, "CrossEntropy", p.softmax, p.log_softmax)
         return p.softmax_cross_entropy(prediction, target, reduction=self.reduction)  # type: ignore[no-any-return]
 
 
@@ -67,7 +67,7 @@ class LogLikelihood(Term):
 
     def value(self, net: Network, prediction: Tensor, target: Values) -> Tensor:
         """Return the log-likelihood; raises ObjectiveError if the network already ends in a softmax."""
-        refuse_activated(prediction, "LogLikelihood", p.softmax, p.log_softmax)
+        refuse_activated(net, prediction, "LogLikelihood", p.softmax, p.log_softmax)
         return p.negative(p.softmax_cross_entropy(prediction, target, reduction="sum"))  # type: ignore[no-any-return]
 
 
@@ -116,7 +116,7 @@ class BinaryCrossEntropy(Term):
 
     def value(self, net: Network, prediction: Tensor, target: Values) -> Tensor:
         """Return the cross-entropy; raises ObjectiveError after a sigmoid, ShapeError, or ArgumentError for targets."""
-        refuse_activated(prediction, "BinaryCrossEntropy", p.sigmoid, p.softmax)
+        refuse_activated(net, prediction, "BinaryCrossEntropy", p.sigmoid, p.softmax)
         target = _fitting("BinaryCrossEntropy", prediction, target)
         values = values_of(target)
         if values.size and not (values.min() >= 0 and values.max() <= 1):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import difflib
 import itertools
 from collections.abc import Iterator, Mapping
 from typing import Any, Self
@@ -11,7 +10,8 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import DTypeLike
 
-from tinygrad_lite.errors import DefinitionError, DtypeError, StateError
+from tinygrad_lite.errors import DefinitionError, DtypeError
+from tinygrad_lite.states import load_state
 from tinygrad_lite.tape import MODE, Mode, Node
 from tinygrad_lite.tensor import Array, Tensor
 
@@ -58,8 +58,14 @@ class Module:
             MODE.reset(token)
 
     def __setattr__(self, name: str, value: Any) -> None:
-        replaces_a_part = _holds_parts(vars(self).get(name))
+        replaced = vars(self).get(name)
+        replaces_a_part = _holds_parts(replaced)
         if not _holds_parts(value):
+            if isinstance(replaced, Tensor) and replaces_a_part and value is not None:
+                raise DefinitionError(
+                    f"{name} is a parameter or buffer of this {type(self).__name__}, and {type(value).__name__} is "
+                    f"neither; write .{name}.assign(values) for other values, or .{name} = None to take it away"
+                )
             object.__setattr__(self, name, value)
             if replaces_a_part:
                 _structure[0] = next(_structure_changes)
@@ -100,11 +106,12 @@ class Module:
 
     def _named_tensors(self) -> list[tuple[str, Tensor]]:
         """Return parameters and buffers with their names."""
-        if self._found[0] != _structure[0]:
+        structure = _structure[0]
+        if self._found[0] != structure:
             first: dict[Tensor, str] = {}
             for path, tensor in _tensors_below("", self):
                 first.setdefault(tensor, path)
-            object.__setattr__(self, "_found", (_structure[0], [(path, tensor) for tensor, path in first.items()]))
+            object.__setattr__(self, "_found", (structure, [(path, tensor) for tensor, path in first.items()]))
         return self._found[1]
 
     def astype(self, dtype: DTypeLike) -> Self:
@@ -130,23 +137,9 @@ class Module:
         """Take over the values in `state`, all of them or, if anything does not fit, none.
 
         Floats of another precision are converted. Raises StateError that lists the names that are missing, unexpected
-        (both forgiven with `strict=False`), of another shape, or of another kind of number than this module's.
+        (both forgiven with `strict=False`), of another shape, of another kind of number, or out of range.
         """
-        own = dict(self._named_tensors())
-        problems = []
-        if strict:
-            problems += [f"missing: {name} {own[name].shape}" for name in own.keys() - state.keys()]
-            problems += [f"unexpected: {name}{_nearest(name, own)}" for name in state.keys() - own.keys()]
-        for name in own.keys() & state.keys():
-            value, tensor = np.asarray(state[name]), own[name]
-            if value.shape != tensor.shape:
-                problems.append(f"shape of {name}: expected {tensor.shape}, got {value.shape}")
-            elif value.dtype.kind != tensor.dtype.kind:
-                problems.append(f"dtype of {name}: expected {tensor.dtype}, got {value.dtype}")
-        if problems:
-            raise StateError(f"the state does not fit {type(self).__name__}:\n  " + "\n  ".join(sorted(problems)))
-        for name in own.keys() & state.keys():
-            own[name].assign(state[name])
+        load_state(dict(self._named_tensors()), state, type(self).__name__, strict=strict)
 
     # ----- What it looks like -----
 
@@ -192,6 +185,10 @@ def _parts(path: str, value: Any) -> Iterator[tuple[str, Module | Tensor]]:
 
 def _children(module: Module) -> Iterator[tuple[str, Module | Tensor]]:
     for name, value in vars(module).items():
+        if isinstance(value, list | dict) and _holds_parts(value):
+            raise DefinitionError(
+                f"{name} was filled after it was assigned, so its parts have no names; assign the whole list at once"
+            )
         yield from _parts(name, value)
 
 
@@ -210,8 +207,3 @@ def _modules_below(path: str, module: Module) -> Iterator[tuple[str, Module]]:
             below = f"{path}.{name}" if path else name
             yield below, part
             yield from _modules_below(below, part)
-
-
-def _nearest(name: str, known: Mapping[str, Tensor]) -> str:
-    close = difflib.get_close_matches(name, known, n=1)
-    return f" (did you mean {close[0]}?)" if close else ""

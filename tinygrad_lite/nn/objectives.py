@@ -181,12 +181,16 @@ class Term(Objective):
         """Return this term, without a weight, as a scalar Tensor."""
 
 
-def refuse_activated(prediction: Tensor, loss: str, *activations: p.Primitive) -> None:
-    """Raise ObjectiveError if `prediction` is the output of an activation that the loss applies itself."""
+def refuse_activated(net: Network, prediction: Tensor, loss: str, *activations: p.Primitive) -> None:
+    """Raise ObjectiveError if `prediction` is the output of an activation that the loss applies itself.
+
+    What was recorded tells, and where nothing was, the `output` that a network declares.
+    """
     node = prediction._node
-    if isinstance(node, Node) and node.primitive in activations:
+    last = node.primitive.name if isinstance(node, Node) else getattr(net, "output", None)
+    if last in [activation.name for activation in activations]:
         raise ObjectiveError(
-            f"{loss} takes logits and applies {node.primitive.name} itself, but the network ends in one; "
+            f"{loss} takes logits and applies {last} itself, but the network ends in one; "
             'declare the network with output="identity", or use a loss on probabilities such as MSE'
         )
 

@@ -7,8 +7,9 @@ from typing import Protocol
 
 import numpy as np
 
-from tinygrad_lite.errors import ArgumentError, DefinitionError, GraphError, StateError
+from tinygrad_lite.errors import ArgumentError, DefinitionError, GraphError
 from tinygrad_lite.optim.rules import Rule
+from tinygrad_lite.states import load_state
 from tinygrad_lite.tensor import Array, Tensor, wrap
 
 
@@ -79,7 +80,7 @@ class Optimizer:
                 values += self.rule.update(parameter._data, gradient, *[part._data for part in state], lr=lr, t=t)
         if not changed:
             raise GraphError("step() without a gradient on any parameter; call backward() on the objective first")
-        if len(changed) != len(values):
+        if t == 1 and [tensor.shape for tensor in changed] != [np.shape(value) for value in values]:
             raise DefinitionError(f"{self.rule!r}: update() must return the new parameter and {self.rule.state}")
         for tensor, value in zip(changed, values):
             tensor.assign(wrap(np.asarray(value), None))
@@ -96,23 +97,7 @@ class Optimizer:
 
     def load_state_dict(self, state: Mapping[str, Array]) -> None:
         """Take over what `state_dict` gave, or raise StateError and change nothing if it does not fit."""
-        own = self._named_state()
-        problems = [f"missing: {name}" for name in sorted(own.keys() - state.keys())]
-        problems += [f"unexpected: {name}" for name in sorted(state.keys() - own.keys())]
-        problems += [
-            f"shape of {name}: expected {own[name].shape}, got {np.shape(state[name])}"
-            for name in sorted(own.keys() & state.keys())
-            if own[name].shape != np.shape(state[name])
-        ]
-        problems += [
-            f"dtype of {name}: expected {own[name].dtype}, got {np.asarray(state[name]).dtype}"
-            for name in sorted(own.keys() & state.keys())
-            if np.asarray(state[name]).dtype.kind != own[name].dtype.kind
-        ]
-        if problems:
-            raise StateError(f"the state does not fit {self.rule!r}:\n  " + "\n  ".join(problems))
-        for name, tensor in own.items():
-            tensor.assign(state[name])
+        load_state(self._named_state(), state, repr(self.rule))
 
     def _named_state(self) -> dict[str, Tensor]:
         parts = {tensor.name or "": tensor for tensors in self.state.values() for tensor in tensors}

@@ -20,6 +20,8 @@ from tinygrad_lite.primitives.shaping import checked_labels, one_hot
 
 
 def _linear(x: Any, w: Any, b: Any) -> Any:
+    if w.ndim != 2 or b.ndim != 1:
+        raise ShapeError(f"a weight is (out, in) and a bias (out,), got shapes {w.shape} and {b.shape}")
     y = x @ w.T
     if y.dtype != b.dtype or y.ndim == 0:
         return y + b
@@ -28,7 +30,7 @@ def _linear(x: Any, w: Any, b: Any) -> Any:
 
 def _rows(x: Value) -> Value:
     """Return `x` as a matrix whose rows are the examples."""
-    return x if x.ndim == 2 else x.reshape((-1, x.shape[-1]))
+    return x if x.ndim == 2 else x.reshape((math.prod(x.shape[:-1]), x.shape[-1]))
 
 
 linear = Primitive(

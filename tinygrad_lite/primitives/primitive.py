@@ -29,6 +29,10 @@ PRIMITIVES: dict[str, Primitive] = {}
 """Every primitive by name: the table that graphs, tests and programs read."""
 
 
+PLANS_KEPT = 100
+"""How many plans a primitive remembers."""
+
+
 class Plan(NamedTuple):
     """What the sweep needs from one node, given which of its operands carry a gradient."""
 
@@ -105,7 +109,9 @@ class Primitive:
         try:
             return self.plans[wanted]
         except KeyError:
-            plan = self.plans[wanted] = self._make_plan(wanted, wanted.bit_length() - 1)
+            plan = self._make_plan(wanted, wanted.bit_length() - 1)
+            if len(self.plans) < PLANS_KEPT:  # a variadic operation has as many as there are lengths of lists
+                self.plans[wanted] = plan
             return plan
 
     def _make_plan(self, wanted: int, count: int) -> Plan | None:

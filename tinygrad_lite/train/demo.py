@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import tempfile
 from pathlib import Path
 from typing import NamedTuple
 
@@ -75,6 +76,8 @@ def _folder(out: str | os.PathLike[str]) -> Path:
     folder = Path(out)
     try:
         folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):  # known before anything is trained
+            pass
     except OSError as problem:
         raise ArgumentError(
             f"cannot write into {os.fspath(out)!r}: {problem}; choose another folder with --out"

@@ -53,7 +53,7 @@ def fit(
         (rule, Rule, "optim.SGD(lr=0.1)"),
     ):
         if not isinstance(given, kind):
-            raise ArgumentError(f"fit takes an {kind.__name__} here, such as {example}, got {given!r}")
+            raise ArgumentError(f"fit needs {example} or the like in this place, got {given!r}")
     for name, number in (("epochs", epochs), ("batch_size", batch_size)):
         if isinstance(number, bool) or not isinstance(number, int | np.integer) or number < 1:
             raise ArgumentError(f"{name} must be a positive integer, got {number!r}")
@@ -102,6 +102,7 @@ def _train_epoch(
         for name, value in found.items():
             sums[name] = sums.get(name, 0.0) + value * len(x)
         bar.batch_done(sums["loss"] / count)
+        del evaluation  # or its graph would live on beside that of the next batch
     if not all(np.isfinite(parameter.data).all() for parameter in parameters):
         raise _diverged(optimizer, before, f"parameters became infinite at the end of epoch {epoch + 1}")
     return {name: total / count for name, total in sums.items()}
