@@ -167,3 +167,13 @@ def test_lists_of_many_lengths_do_not_fill_the_memory():
         np.concatenate([x] * length).backward(np.ones(length))
     assert len(tg.functional.shaping.p.concatenate.plans) <= 100
     assert x.grad == sum(range(1, 300))
+
+
+def test_a_matrix_product_behind_a_where_is_not_taken_for_elementwise():
+    def f(a, b):
+        return np.where(a > 0, a, 0.0).sum() + np.where(a @ b > 0, a @ b, 0.0).sum()
+
+    a, b = np.ones((3, 4)), np.ones((4, 2))
+    first, second = tg.grad(f, argnums=(0, 1))(a, b)
+    assert np.array_equal(first, np.full((3, 4), 3.0))
+    assert np.array_equal(second, np.full((4, 2), 3.0))

@@ -79,7 +79,7 @@ class Primitive:
         self.ufunc = forward if isinstance(forward, np.ufunc) else None
         self.forward = silent(forward) if poles else forward
         self.poles = poles
-        self.is_elementwise = elementwise or self.ufunc is not None
+        self.is_elementwise = elementwise or (self.ufunc is not None and self.ufunc.signature is None)
         self.__doc__ = _description(name, forward)
         self._rules = rules
         self.plans: dict[int, Plan | None] = {}
