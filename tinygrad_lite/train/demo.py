@@ -16,7 +16,6 @@ from tinygrad_lite.errors import ArgumentError
 from tinygrad_lite.graphs import graph
 from tinygrad_lite.nn import L2, MLP, CrossEntropy
 from tinygrad_lite.optim import Adam
-from tinygrad_lite.tensor import Tensor
 from tinygrad_lite.train.fitting import fit
 from tinygrad_lite.train.measuring import predict
 from tinygrad_lite.train.plots import save_curves
@@ -49,10 +48,8 @@ def run_demo(epochs: int, seed: int, out: str | os.PathLike[str]) -> DemoResult:
     history = fit(
         net, objective, Adam(lr=0.003), train=train, validation=test, epochs=epochs, batch_size=BATCH, seed=seed
     )
-    x, t = Tensor(train[0][:BATCH], name="images"), Tensor(train[1][:BATCH], name="labels")
-    report = check_gradients(
-        lambda net: objective(net, x, t), net, analytic=lambda net: by_hand(net, x.numpy(), t.numpy())
-    )
+    x, t = train[0][:BATCH], train[1][:BATCH]
+    report = check_gradients(lambda net: objective(net, x, t), net, analytic=lambda net: by_hand(net, x, t))
     files = (
         graph(objective(net, x, t)).save(folder / "graph.svg"),
         save_curves(history, folder / "curves.png"),
