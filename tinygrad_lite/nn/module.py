@@ -59,22 +59,25 @@ class Module:
 
     def __setattr__(self, name: str, value: Any) -> None:
         replaced = vars(self).get(name)
-        replaces_a_part = _holds_parts(replaced)
-        if not _holds_parts(value):
-            if isinstance(replaced, Tensor) and replaces_a_part and value is not None:
+        if _holds_parts(value):
+            if isinstance(value, dict):
                 raise DefinitionError(
-                    f"{name} is a parameter or buffer of this {type(self).__name__}, and {type(value).__name__} is "
-                    f"neither; write .{name}.assign(values) for other values, or .{name} = None to take it away"
+                    f"{name}: a module keeps its parts in attributes, lists and tuples, not in a dict"
                 )
-            object.__setattr__(self, name, value)
-            if replaces_a_part:
-                _structure[0] = next(_structure_changes)
-            return
-        if isinstance(value, dict):
-            raise DefinitionError(f"{name}: a module keeps its parts in attributes, lists and tuples, not in a dict")
-        object.__setattr__(self, name, _as_tuples(value))
-        _structure[0] = next(_structure_changes)
-        for path, part in _parts(name, vars(self)[name]):
+            value = _as_tuples(value)
+        elif isinstance(replaced, Tensor) and _is_part(replaced) and value is not None:
+            raise DefinitionError(
+                f"{name} is a parameter or buffer of this {type(self).__name__}, and {type(value).__name__} is "
+                f"neither; write .{name}.assign(values) for other values, or .{name} = None to take it away"
+            )
+        object.__setattr__(self, name, value)
+        if _holds_parts(value) or _holds_parts(replaced):
+            _structure[0] = next(_structure_changes)
+            self._give_names(name)
+
+    def _give_names(self, attribute: str) -> None:
+        """Tell the parts that an attribute holds what they are called, for scopes, pictures and errors."""
+        for path, part in _parts(attribute, vars(self)[attribute]):
             if isinstance(part, Module):
                 object.__setattr__(part, "_scope", path)
                 for below, tensor in part._named_tensors():
