@@ -13,6 +13,7 @@ import itertools
 from collections.abc import Callable, Generator, Iterable
 from contextlib import ContextDecorator
 from contextvars import ContextVar, Token
+from operator import attrgetter
 from typing import Any, NamedTuple, TypeAlias, TypeVar
 
 import numpy as np
@@ -178,11 +179,7 @@ def tape(root: AnyNode, after: int = -1) -> list[AnyNode]:
             if node is not None and node not in found and node.serial > after:
                 found.add(node)
                 waiting.append(node)
-    return sorted(found, key=_serial)
-
-
-def _serial(node: AnyNode) -> int:
-    return node.serial
+    return sorted(found, key=attrgetter("serial"))
 
 
 # ----- The backward sweep -----
