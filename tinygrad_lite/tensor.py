@@ -59,7 +59,7 @@ def record(primitive: Primitive, operands: tuple[Any, ...], static: dict[str, An
     mode = MODE.get()
     if wanted and mode.record:
         key = wanted | bit
-        plan = primitive.plans[key] if key in primitive.plans else primitive.plan(key)
+        plan = primitive.plans[key] if key in primitive.plans else primitive.make_plan(key)
         if plan is not None:
             for i in plan.unread:
                 values[i] = inputs[i] or _absent(values[i])

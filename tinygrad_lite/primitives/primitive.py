@@ -101,25 +101,22 @@ class Primitive:
         """Make a copy or a pickle of an entry the entry itself."""
         return _entry, (self.name,)
 
-    def plan(self, wanted: int) -> Plan | None:
+    def make_plan(self, wanted: int) -> Plan | None:
         """Return the plan for the operands whose bits in `wanted` are set, below one bit more that ends the count.
 
-        None if none of them has a rule.
+        None if none of them has a rule. The plan is also kept in `plans`, where recording looks first.
         """
-        try:
-            return self.plans[wanted]
-        except KeyError:
-            plan = self._make_plan(wanted, wanted.bit_length() - 1)
-            if len(self.plans) < PLANS_KEPT:  # a variadic operation has as many as there are lengths of lists
-                self.plans[wanted] = plan
-            return plan
-
-    def _make_plan(self, wanted: int, count: int) -> Plan | None:
+        count = wanted.bit_length() - 1
         rules = [(i, rule) for i, rule in enumerate(self.rules_for(count)) if wanted >> i & 1 and rule is not None]
-        if not rules:
-            return None
-        output, *operands = (any(column) for column in zip(*(_reads(rule, count) for _, rule in rules), strict=True))
-        return Plan(tuple(rules), tuple(i for i, read in enumerate(operands) if not read), output)
+        plan = None
+        if rules:
+            output, *operands = (
+                any(column) for column in zip(*(_reads(rule, count) for _, rule in rules), strict=True)
+            )
+            plan = Plan(tuple(rules), tuple(i for i, read in enumerate(operands) if not read), output)
+        if len(self.plans) < PLANS_KEPT:  # a variadic operation has as many as there are lengths of lists
+            self.plans[wanted] = plan
+        return plan
 
     def rules_for(self, count: int) -> tuple[Rule | None, ...]:
         """Return the rule of each of `count` operands."""
