@@ -51,8 +51,8 @@ class Variadic(NamedTuple):
 
 
 def each(factory: Callable[[int], Rule]) -> Variadic:
-    """Declare that `factory(i)` is the rule of operand `i`, however many there are."""
-    return Variadic(factory)
+    """Declare that `factory(i)` is the rule of operand `i`, however many there are; all of them read alike."""
+    return Variadic(functools.cache(factory))
 
 
 class Primitive:
@@ -110,9 +110,9 @@ class Primitive:
         rules = [(i, rule) for i, rule in enumerate(self.rules_for(count)) if wanted >> i & 1 and rule is not None]
         plan = None
         if rules:
-            output, *operands = (
-                any(column) for column in zip(*(_reads(rule, count) for _, rule in rules), strict=True)
-            )
+            unlike = rules[:1] if isinstance(self._rules[0], Variadic) else rules
+            reads = [_reads(rule, count) for _, rule in unlike]
+            output, *operands = (any(column) for column in zip(*reads, strict=True))
             plan = Plan(tuple(rules), tuple(i for i, read in enumerate(operands) if not read), output)
         if len(self.plans) < PLANS_KEPT:  # a variadic operation has as many as there are lengths of lists
             self.plans[wanted] = plan
@@ -138,10 +138,12 @@ class Primitive:
                 "give one rule per operand, None where there is no derivative"
             )
         for position, rule in enumerate(self._rules):
-            if rule is not None and len(_parameter_names(rule, 2 + count)) != 2 + count:  # type: ignore[arg-type]
+            if rule is None or isinstance(rule, Variadic):
+                continue
+            if len(_parameter_names(rule, 2 + count)) != 2 + count:
                 raise DefinitionError(
                     f"{name}: the rule of operand {position} must take (g, y) and {count} operands, "
-                    f"but its signature is {inspect.signature(rule)}"  # type: ignore[arg-type]
+                    f"but its signature is {inspect.signature(rule)}"
                 )
 
 
