@@ -104,6 +104,11 @@ def as_operand(value: Operand) -> Tensor | Array:
     return value if isinstance(value, Tensor) else np.asarray(value)
 
 
+def carries_gradient(value: Any) -> bool:
+    """Return whether `value` is a Tensor that a gradient flows to or through."""
+    return isinstance(value, Tensor) and value._node is not None
+
+
 def values_of(operand: Tensor | Array) -> Array:
     """Return the values of a Tensor, read-only, or the array itself."""
     return operand.data if isinstance(operand, Tensor) else operand
@@ -152,7 +157,7 @@ class Tensor(ArrayInterface):
     ) -> None:
         if isinstance(data, Tensor):
             data._refuse_to_detach("Tensor()")
-            data = data.numpy()
+            data = data._data
         array = np.array(data, dtype=dtype, order="C")
         supported_dtype(array.dtype)
         self._data = array if array.dtype.isnative else array.astype(array.dtype.newbyteorder("="))

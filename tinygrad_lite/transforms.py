@@ -19,7 +19,7 @@ from tinygrad_lite.nested import leaves_of, map_leaves
 from tinygrad_lite.primitives import positive
 from tinygrad_lite.primitives.primitive import Value
 from tinygrad_lite.tape import MODE, AnyNode, Leaf, leading_to, sweep, tape
-from tinygrad_lite.tensor import Tensor, as_operand, values_of, wrap
+from tinygrad_lite.tensor import Tensor, as_operand, carries_gradient, values_of, wrap
 
 Function = Callable[..., Any]
 
@@ -89,7 +89,7 @@ def _positions(argnums: int | tuple[int, ...], count: int) -> list[int]:
 
 def _tracked(value: Any) -> Tensor:
     """Return a fresh leaf for an argument, or a fresh node on top of one that has a history already."""
-    if isinstance(value, Tensor) and value.requires_grad:
+    if carries_gradient(value):
         return positive(value)  # type: ignore[no-any-return]  # a Tensor, for its operand is one
     array = values_of(as_operand(value))
     if array.dtype.kind != "f":

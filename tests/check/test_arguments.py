@@ -221,7 +221,7 @@ def test_the_same_rng_draws_the_same_entries_and_another_draws_others():
 
 
 def test_the_global_random_state_is_left_alone():
-    np.random.seed(0)  # noqa: NPY002 - the global state is what this test is about
-    before = np.random.get_state()[1].tolist()  # noqa: NPY002
+    np.random.seed(0)  # the global state is what this test is about
+    before = np.random.get_state()[1].tolist()
     worst_entries()
-    assert np.random.get_state()[1].tolist() == before  # noqa: NPY002
+    assert np.random.get_state()[1].tolist() == before

@@ -156,7 +156,7 @@ def test_threads_that_differentiate_at_once_get_what_each_gets_alone() -> None:
 
 
 def test_the_global_random_state_is_never_touched() -> None:
-    before = np.random.get_state()[1].copy()  # noqa: NPY002 - the state that must not change
+    before = np.random.get_state()[1].copy()  # the state that must not change
     x = tg.Tensor(np.ones((2, 3)), requires_grad=True)
     tg.softmax_cross_entropy(np.tanh(x), [0, 1]).backward()
-    assert np.array_equal(np.random.get_state()[1], before)  # noqa: NPY002
+    assert np.array_equal(np.random.get_state()[1], before)

@@ -115,7 +115,7 @@ def test_integers_raise_with_the_remedy() -> None:
 
 
 def test_gradients_of_gradients_to_fourth_order() -> None:
-    f = lambda x: x**5  # noqa: E731
+    f = lambda x: x**5
     expected = [5 * 2**4, 20 * 2**3, 60 * 2**2, 120 * 2]
     for value in expected:
         f = tg.grad(f)

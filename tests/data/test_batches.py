@@ -85,13 +85,13 @@ def test_without_shuffle_the_rows_come_in_their_order():
 
 
 def test_the_global_random_state_of_numpy_is_neither_read_nor_moved():
-    np.random.seed(0)  # noqa: NPY002  the global state is what this test is about
-    before = np.random.get_state(legacy=False)["state"]  # noqa: NPY002  the same
+    np.random.seed(0)  # the global state is what this test is about
+    before = np.random.get_state(legacy=False)["state"]
     first = order_of(seed=1)
-    after = np.random.get_state(legacy=False)["state"]  # noqa: NPY002  the same
+    after = np.random.get_state(legacy=False)["state"]
     assert before["pos"] == after["pos"]
     assert np.array_equal(before["key"], after["key"])
-    np.random.seed(1)  # noqa: NPY002  the same
+    np.random.seed(1)
     assert order_of(seed=1) == first
 
 

@@ -139,18 +139,18 @@ def test_the_layers_of_one_network_draw_from_one_stream():
 
 
 def test_the_global_state_of_numpy_is_neither_read_nor_moved():
-    before = np.random.get_state()  # noqa: NPY002 - this is the state that must not move
+    before = np.random.get_state()  # this is the state that must not move
     nn.MLP([5, 4, 3])
     net = nn.MLP([5, 4, 3], rng=0)
-    after = np.random.get_state()  # noqa: NPY002
+    after = np.random.get_state()
     assert before[0] == after[0]
     np.testing.assert_array_equal(before[1], after[1])
     assert before[2:] == after[2:]
-    np.random.seed(1)  # noqa: NPY002
+    np.random.seed(1)
     try:
         np.testing.assert_array_equal(nn.MLP([5, 4, 3], rng=0).layers[0].weight.data, net.layers[0].weight.data)
     finally:
-        np.random.set_state(before)  # noqa: NPY002
+        np.random.set_state(before)
 
 
 # ----- What it looks like -----

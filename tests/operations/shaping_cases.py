@@ -20,7 +20,7 @@ def _rearranging() -> Iterator[Case]:
         "empty": ((0, 3), (3, 0)),
     }
     for label, (start, shape) in reshapes.items():
-        reference = lambda xp, x, shape: xp.reshape(x, shape)  # noqa: E731 - `shape=` is NumPy 2.1's
+        reference = lambda xp, x, shape: xp.reshape(x, shape)  # `shape=` is NumPy 2.1's
         yield Case("reshape", label, drawn(start), static={"shape": shape}, reference=reference)
     transposes = {
         "reversed": ((2, 3, 4), None),

@@ -181,9 +181,9 @@ def test_the_seed_is_zero_unless_given():
 
 
 def test_numpys_global_random_state_is_neither_read_nor_changed():
-    np.random.seed(1)  # noqa: NPY002 - the global state is what this test is about
-    before = np.random.get_state()[1].tolist()  # noqa: NPY002
+    np.random.seed(1)  # the global state is what this test is about
+    before = np.random.get_state()[1].tolist()
     first = train_classifier()
-    assert np.random.get_state()[1].tolist() == before  # noqa: NPY002
-    np.random.seed(2)  # noqa: NPY002
+    assert np.random.get_state()[1].tolist() == before
+    np.random.seed(2)
     assert train_classifier() == first

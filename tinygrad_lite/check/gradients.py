@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
@@ -36,9 +37,8 @@ def check_gradients(
 
     A row agrees if the handwritten gradient differs from the automatic one by at most atol + rtol · (the largest of
     either) beyond the rounding of float64, and the automatic one from the numeric one by what central differences can
-    resolve. The report is truthy
-    when all rows agree. Raises ArgumentError if two evaluations of `f` differ or the structures do not fit, ShapeError
-    if a handwritten gradient does not have the shape of its parameter.
+    resolve. The report is truthy when all rows agree. Raises ArgumentError if two evaluations of `f` differ or the
+    structures do not fit, ShapeError if a handwritten gradient does not have the shape of its parameter.
 
     >>> import numpy as np, tinygrad_lite as tg
     >>> w = np.array([1.0, 2.0])
@@ -65,10 +65,10 @@ def check_gradients(
     rounding, resolution = 10 * EPSILON * scale, 100 * EPSILON / STEP * abs(value) + 10 * STEP**2
     rows = []
     for name, values, auto, hand in zip(parameter_names, problem.values, automatic, by_hand, strict=True):
-        indices = _entries_to_check(auto, hand, every_element, generator)
+        errors = None if hand is None else _apart(hand, auto)
+        indices = _entries_to_check(auto.shape, errors, every_element, generator)
         numeric = central_differences(problem.value, values, indices)
-        with np.errstate(invalid="ignore"):  # inf − inf is a disagreement
-            rows.append(_row(name, auto, hand, indices, numeric, _Tolerance(atol + rounding, rtol, resolution)))
+        rows.append(_row(name, auto, hand, errors, indices, numeric, _Tolerance(atol + rounding, rtol, resolution)))
     by_hand_within = (
         "" if analytic is None else f"by hand within {rtol:g} of the largest{f' + {atol:g}' if atol else ''}, "
     )
@@ -84,23 +84,30 @@ class _Tolerance(NamedTuple):
     resolution: float
 
 
+def _apart(first: np.ndarray, second: np.ndarray) -> np.ndarray:
+    """Return how far each entry of one gradient lies from the other's; inf − inf, which is nan, is a disagreement."""
+    with np.errstate(invalid="ignore"):
+        return np.asarray(np.abs(first - second))
+
+
 def _entries_to_check(
-    automatic: np.ndarray, by_hand: np.ndarray | None, every_element: bool, generator: np.random.Generator
+    shape: tuple[int, ...], errors: np.ndarray | None, every_element: bool, generator: np.random.Generator
 ) -> list[tuple[int, ...]]:
-    """Return the entries whose numeric gradient is taken, the one of the largest disagreement among them."""
-    flat = np.arange(automatic.size)
-    if automatic.size > SAMPLE and not every_element:
-        flat = generator.choice(automatic.size, SAMPLE, replace=False)
-        if by_hand is not None:
-            with np.errstate(invalid="ignore"):
-                flat[0] = np.argmax(np.abs(by_hand - automatic))
-    return [tuple(int(i) for i in np.unravel_index(k, automatic.shape)) for k in flat]
+    """Return the entries whose numeric gradient is taken, the one of the largest of `errors` among them."""
+    size = math.prod(shape)
+    flat = np.arange(size)
+    if size > SAMPLE and not every_element:
+        flat = generator.choice(size, SAMPLE, replace=False)
+        if errors is not None:
+            flat[0] = np.argmax(errors)
+    return [tuple(int(i) for i in np.unravel_index(k, shape)) for k in flat]
 
 
 def _row(
     name: str,
     automatic: np.ndarray,
     by_hand: np.ndarray | None,
+    errors: np.ndarray | None,
     indices: list[tuple[int, ...]],
     numeric: np.ndarray,
     tolerance: _Tolerance,
@@ -110,16 +117,16 @@ def _row(
         nothing = None if by_hand is None else 0.0
         return Row(name, "agrees", 0, 0, nothing, nothing, 0.0, (), (nothing, 0.0, 0.0))
     largest = max(_largest(automatic), 0.0 if by_hand is None else _largest(by_hand))
-    numeric_errors = np.abs([automatic[index] for index in indices] - numeric)
+    numeric_errors = _apart(np.array([automatic[index] for index in indices]), numeric)
     bound = 1e-6 * largest + tolerance.resolution
     numeric_agrees = bool(np.isfinite(largest) and np.all(numeric_errors <= bound))
     worst = int(np.argmax(numeric_errors))
     error, hand_agrees = None, True
-    if by_hand is not None:
-        error = _largest(by_hand - automatic)
+    if errors is not None:
+        error = _largest(errors)
         hand_agrees = bool(np.isfinite(error)) and error <= tolerance.absolute + tolerance.relative * largest
         if numeric_agrees or not hand_agrees:
-            worst = int(np.argmax([abs(by_hand[index] - automatic[index]) for index in indices]))
+            worst = int(np.argmax([errors[index] for index in indices]))
     index = indices[worst]
     return Row(
         name=name,

@@ -12,7 +12,7 @@ from tinygrad_lite.errors import ArgumentError, DtypeError, ShapeError
 from tinygrad_lite.nested import leaves_of, map_leaves, paths_of
 from tinygrad_lite.nn import Module
 from tinygrad_lite.tape import no_grad
-from tinygrad_lite.tensor import Tensor
+from tinygrad_lite.tensor import Tensor, carries_gradient
 
 
 class Problem:
@@ -55,7 +55,7 @@ class Problem:
         tracked = [map_leaves(_tracked, argument) for argument in self.args]
         tensors = [tensor for leaf in leaves_of(tracked) for tensor in _parameters(leaf)]
         result = self.f(*tracked)
-        if isinstance(result, Tensor) and result.requires_grad:
+        if carries_gradient(result):
             result.backward()
         gradients = [np.zeros(tensor.shape) if tensor.grad is None else tensor.grad for tensor in tensors]
         for tensor in tensors:
@@ -113,22 +113,25 @@ def _argument_names(f: Callable[..., Any], count: int) -> list[str]:
     return names[:count] + [f"argument {i}" for i in range(len(names), count)]
 
 
+def _given(claim: Any) -> str:
+    """Return what an error says of a structure that does not fit: its keys, or its type."""
+    return str(sorted(claim)) if isinstance(claim, dict) else type(claim).__name__
+
+
 def _matched(argument: Any, claim: Any) -> list[np.ndarray]:
     """Return the claimed gradients in the order of the argument's parameters."""
     if isinstance(argument, Module):
         names = [name for name, _ in argument.named_parameters()]
         if not isinstance(claim, dict) or set(claim) != set(names):
-            given = str(sorted(claim)) if isinstance(claim, dict) else type(claim).__name__
-            raise ArgumentError(f"for a module, analytic must return a dict with the keys {names}, got {given}")
+            raise ArgumentError(f"for a module, analytic must return a dict with the keys {names}, got {_given(claim)}")
         return [np.asarray(claim[name]) for name in names]
     if isinstance(argument, dict):
         if not isinstance(claim, dict) or set(claim) != set(argument):
-            given = str(sorted(claim)) if isinstance(claim, dict) else type(claim).__name__
-            raise ArgumentError(f"analytic must return a dict with the keys {sorted(argument)}, got {given}")
+            raise ArgumentError(f"analytic must return a dict with the keys {sorted(argument)}, got {_given(claim)}")
         return [g for key, part in argument.items() for g in _matched(part, claim[key])]
     if isinstance(argument, tuple | list):
         if not isinstance(claim, tuple | list) or len(claim) != len(argument):
-            given = str(len(claim)) if isinstance(claim, tuple | list) else type(claim).__name__
+            given = len(claim) if isinstance(claim, tuple | list) else _given(claim)
             raise ArgumentError(f"analytic must return {len(argument)} gradients, got {given}")
         return [g for part, claimed in zip(argument, claim, strict=True) for g in _matched(part, claimed)]
     gradient = np.asarray(claim)

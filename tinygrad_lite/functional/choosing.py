@@ -8,12 +8,12 @@ from tinygrad_lite import primitives as p
 from tinygrad_lite.array_interface import answers_for
 from tinygrad_lite.errors import UnsupportedError
 from tinygrad_lite.primitives.primitive import Value
-from tinygrad_lite.tensor import Operand, Tensor
+from tinygrad_lite.tensor import Operand, carries_gradient
 
 
 def _chosen(x1: Operand, x2: Operand, between: p.Primitive, against_constant: p.Primitive) -> Value:
     """Apply the primitive for two operands alike, or the one for an operand with a gradient and a constant."""
-    first, second = (isinstance(x, Tensor) and x.requires_grad for x in (x1, x2))
+    first, second = carries_gradient(x1), carries_gradient(x2)
     if first == second:
         return between(x1, x2)
     return against_constant(x1, x2) if first else against_constant(x2, x1)

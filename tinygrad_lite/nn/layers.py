@@ -10,10 +10,10 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from tinygrad_lite import primitives as p
-from tinygrad_lite.errors import ArgumentError, DefinitionError, DtypeError, ShapeError
+from tinygrad_lite.errors import ArgumentError, DefinitionError, ShapeError
 from tinygrad_lite.functional import softmax
 from tinygrad_lite.nn.initialisers import He, Initialiser, Xavier, Zeros
-from tinygrad_lite.nn.module import Module
+from tinygrad_lite.nn.module import Module, float_dtype
 from tinygrad_lite.tensor import Operand, Tensor, record
 
 Rng = np.random.Generator | np.random.SeedSequence | int | None
@@ -45,8 +45,7 @@ class Linear(Module):
     ) -> None:
         if min(inputs, outputs) < 1:
             raise ArgumentError(f"Linear({inputs}, {outputs}): both widths must be at least 1")
-        if np.dtype(dtype) not in (np.float32, np.float64):
-            raise DtypeError(f"a layer has dtype float32 or float64, got {np.dtype(dtype)}")
+        dtype = float_dtype(dtype)
         generator = np.random.default_rng(rng)
         self.weight = Tensor((weight or Xavier())((outputs, inputs), generator), requires_grad=True, dtype=dtype)
         self.bias = Tensor((bias or Zeros())((outputs,), generator), requires_grad=True, dtype=dtype)

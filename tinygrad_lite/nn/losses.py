@@ -46,8 +46,9 @@ class CrossEntropy(Term):
 
     def value(self, net: Network, prediction: Tensor, target: Values) -> Tensor:
         """Return the cross-entropy; raises ObjectiveError if the network already ends in a softmax."""
-        refuse_activated(net, prediction, "CrossEntropy", p.softmax, p.log_softmax)
-        return p.softmax_cross_entropy(prediction, target, reduction=self.reduction)  # type: ignore[no-any-return]
+        refuse_activated(net, prediction, "CrossEntropy", "softmax", "log_softmax")
+        loss: Tensor = p.softmax_cross_entropy(prediction, target, reduction=self.reduction)
+        return loss
 
 
 @dataclass(frozen=True)
@@ -67,8 +68,9 @@ class LogLikelihood(Term):
 
     def value(self, net: Network, prediction: Tensor, target: Values) -> Tensor:
         """Return the log-likelihood; raises ObjectiveError if the network already ends in a softmax."""
-        refuse_activated(net, prediction, "LogLikelihood", p.softmax, p.log_softmax)
-        return p.negative(p.softmax_cross_entropy(prediction, target, reduction="sum"))  # type: ignore[no-any-return]
+        refuse_activated(net, prediction, "LogLikelihood", "softmax", "log_softmax")
+        loss: Tensor = p.softmax_cross_entropy(prediction, target, reduction="sum")
+        return -loss
 
 
 @dataclass(frozen=True)
@@ -91,7 +93,8 @@ class MSE(Term):
         """Return the squared error; raises ShapeError unless prediction and target have one shape."""
         target = _fitting("MSE", prediction, target)
         factor = {"sum": 1.0, "half_sum": 0.5, "mean": 1 / max(1, prediction.size)}[self.reduction]
-        return p.sum_squares(prediction - target, factor=factor)  # type: ignore[no-any-return]
+        loss: Tensor = p.sum_squares(prediction - target, factor=factor)
+        return loss
 
 
 @dataclass(frozen=True)
@@ -116,11 +119,10 @@ class BinaryCrossEntropy(Term):
 
     def value(self, net: Network, prediction: Tensor, target: Values) -> Tensor:
         """Return the cross-entropy; raises ObjectiveError after a sigmoid, ShapeError, or ArgumentError for targets."""
-        refuse_activated(net, prediction, "BinaryCrossEntropy", p.sigmoid, p.softmax)
+        refuse_activated(net, prediction, "BinaryCrossEntropy", "sigmoid", "softmax")
         target = _fitting("BinaryCrossEntropy", prediction, target)
         values = values_of(target)
         if values.size and not (values.min() >= 0 and values.max() <= 1):
             raise ArgumentError(f"targets of BinaryCrossEntropy lie in [0, 1], got {values.min()} … {values.max()}")
-        losses = p.softplus(prediction) - target * prediction
-        reduce = p.mean if self.reduction == "mean" else p.sum
-        return reduce(losses, axis=None, keepdims=False)  # type: ignore[no-any-return]
+        losses: Tensor = p.softplus(prediction) - target * prediction
+        return losses.mean() if self.reduction == "mean" else losses.sum()

@@ -119,8 +119,7 @@ class Module:
 
     def astype(self, dtype: DTypeLike) -> Self:
         """Return a copy of the module whose parameters and buffers of floats are of `dtype`, float32 or float64."""
-        if np.dtype(dtype) not in (np.float32, np.float64):
-            raise DtypeError(f"a module's dtype is float32 or float64, got {np.dtype(dtype)}")
+        dtype = float_dtype(dtype)
         copied = copy.deepcopy(self)
         for _, tensor in copied._named_tensors():
             if tensor.dtype.kind == "f":
@@ -160,6 +159,14 @@ class Module:
         """Return the class, what it says of itself, and the shapes of the Tensors that are directly its own."""
         shapes = ", ".join(f"{name} {part.shape}" for name, part in _children(self) if isinstance(part, Tensor))
         return f"{type(self).__name__}({self._facts()})" + (f" {shapes}" if shapes else "")
+
+
+def float_dtype(dtype: DTypeLike) -> np.dtype[Any]:
+    """Return the dtype of a module's parameters, or raise DtypeError unless it is float32 or float64."""
+    found = np.dtype(dtype)
+    if found not in (np.float32, np.float64):
+        raise DtypeError(f"a module has dtype float32 or float64, got {found}")
+    return found
 
 
 def _is_part(value: Any) -> bool:

@@ -18,13 +18,12 @@ from tinygrad_lite import primitives as p
 from tinygrad_lite.errors import ArgumentError, DetachError, ObjectiveError
 from tinygrad_lite.nn.module import Module
 from tinygrad_lite.tape import MODE, Node
-from tinygrad_lite.tensor import Array, Operand, Tensor, as_operand
+from tinygrad_lite.tensor import Array, Operand, Tensor, as_operand, carries_gradient
 
 Sense: TypeAlias = Literal["minimise", "maximise"]
 Values: TypeAlias = "Tensor | Array"
-Network: TypeAlias = Callable[
-    [Any], Any
-]  # a Module, or any function of the inputs where no penalty asks for parameters
+Network: TypeAlias = Callable[[Any], Any]
+"""A Module, or, where no penalty asks for parameters, any function of the inputs."""
 
 
 class Evaluation(NamedTuple):
@@ -64,7 +63,7 @@ class Objective(ABC):
                 f"an objective is called with the network itself, then inputs and targets; got {net!r}"
             )
         prediction = net(x)
-        if not _has_history(prediction) and MODE.get().record and _parameters(net):
+        if not carries_gradient(prediction) and MODE.get().record and _parameters(net):
             raise DetachError(
                 "the prediction of the network carries no gradient, so nothing but penalties would be trained; "
                 "keep .numpy(), .item(), .data, .detach() and no_grad() out of forward()"
@@ -115,10 +114,6 @@ class Objective(ABC):
 
     def __neg__(self) -> Objective:
         return -1.0 * self
-
-
-def _has_history(prediction: Operand) -> bool:
-    return isinstance(prediction, Tensor) and prediction.requires_grad
 
 
 def _parameters(net: Network) -> list[Tensor]:
@@ -181,14 +176,14 @@ class Term(Objective):
         """Return this term, without a weight, as a scalar Tensor."""
 
 
-def refuse_activated(net: Network, prediction: Tensor, loss: str, *activations: p.Primitive) -> None:
+def refuse_activated(net: Network, prediction: Tensor, loss: str, *activations: str) -> None:
     """Raise ObjectiveError if `prediction` is the output of an activation that the loss applies itself.
 
     What was recorded tells, and where nothing was, the `output` that a network declares.
     """
     node = prediction._node
     last = node.primitive.name if isinstance(node, Node) else getattr(net, "output", None)
-    if last in [activation.name for activation in activations]:
+    if last in activations:
         raise ObjectiveError(
             f"{loss} takes logits and applies {last} itself, but the network ends in one; "
             'declare the network with output="identity", or use a loss on probabilities such as MSE'

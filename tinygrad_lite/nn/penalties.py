@@ -41,7 +41,8 @@ class L2(Term):
 
     def value(self, net: Network, prediction: Tensor, target: Values) -> Tensor:
         """Return ½‖W‖² over all weights of `net`, which must be a Module."""
-        return p.sum_squares(*penalised(net, self.biases, "L2"), factor=0.5)  # type: ignore[no-any-return]
+        penalty: Tensor = p.sum_squares(*penalised(net, self.biases, "L2"), factor=0.5)
+        return penalty
 
 
 @dataclass(frozen=True)
@@ -60,4 +61,5 @@ class L1(Term):
     def value(self, net: Network, prediction: Tensor, target: Values) -> Tensor:
         """Return Σ|W| over all weights of `net`, which must be a Module."""
         sums = [np.sum(np.abs(weight)) for weight in penalised(net, self.biases, "L1")]
-        return p.weighted_sum(*sums, weights=(1.0,) * len(sums))  # type: ignore[no-any-return]
+        penalty: Tensor = p.weighted_sum(*sums, weights=(1.0,) * len(sums))
+        return penalty
