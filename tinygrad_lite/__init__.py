@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING
 
 from tinygrad_lite.functional import *  # noqa: F403 - the functions stand in functional.__all__
 from tinygrad_lite.functional import __all__ as _functions
+from tinygrad_lite.primitives import each
+from tinygrad_lite.primitives.custom import primitive
 from tinygrad_lite.tape import no_grad
 from tinygrad_lite.tensor import Tensor
 from tinygrad_lite.transforms import grad, value_and_grad
@@ -24,7 +26,18 @@ if TYPE_CHECKING:
 
 __version__ = "0.1.0"
 
-__all__ = ["Tensor", "check_gradients", "fit", "grad", "graph", "no_grad", "value_and_grad", *_functions]
+__all__ = [
+    "Tensor",
+    "check_gradients",
+    "each",
+    "fit",
+    "grad",
+    "graph",
+    "no_grad",
+    "primitive",
+    "value_and_grad",
+    *_functions,
+]
 
 # Importing the package costs little more than importing NumPy: these rooms are entered when they are first named.
 _ROOM_OF = {"check_gradients": "check", "fit": "train", "graph": "graphs"}

@@ -20,7 +20,8 @@ import numpy as np
 
 from tinygrad_lite.errors import DefinitionError
 from tinygrad_lite.primitives import Primitive, equal, isfinite, logical_and, logical_not, where
-from tinygrad_lite.primitives.primitive import Plan, Value
+from tinygrad_lite.primitives.definition import Value
+from tinygrad_lite.primitives.primitive import Plan
 
 # ----- The mode: one immutable value in one context variable, so that threads and tasks never see each other's -----
 

@@ -17,7 +17,7 @@ import numpy as np
 from tinygrad_lite.errors import ArgumentError, DtypeError, GraphError
 from tinygrad_lite.nested import leaves_of, map_leaves
 from tinygrad_lite.primitives import positive
-from tinygrad_lite.primitives.primitive import Value
+from tinygrad_lite.primitives.definition import Value
 from tinygrad_lite.tape import MODE, AnyNode, Leaf, leading_to, sweep, tape
 from tinygrad_lite.tensor import Tensor, as_operand, carries_gradient, values_of, wrap
 

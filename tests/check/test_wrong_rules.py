@@ -2,27 +2,21 @@
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import pytest
 
 import tinygrad_lite as tg
-from tinygrad_lite.primitives import PRIMITIVES, Primitive
+from tinygrad_lite.primitives import Primitive
 
-Planted = Callable[[Callable[..., Any]], Primitive]
 W = np.random.default_rng(2).normal(size=(3, 4))
 
 
-@pytest.fixture
-def planted() -> Iterator[Planted]:
-    """Give a maker of squares with a rule of one's own, struck off the table afterwards."""
-    known, numbers = dict(PRIMITIVES), itertools.count()
-    yield lambda rule: Primitive(f"planted square {next(numbers)}", lambda x: x * x, rule)
-    PRIMITIVES.clear()
-    PRIMITIVES.update(known)
+def planted(rule: Callable[..., Any]) -> Primitive:
+    """Return a primitive that squares, with a derivative rule of one's own."""
+    return Primitive("planted square", lambda x: x * x, rule)
 
 
 def entry_scaled(g, _y, x):
@@ -43,13 +37,13 @@ WRONG_RULES = {
 }
 
 
-def test_a_right_rule_agrees(planted):
+def test_a_right_rule_agrees():
     square = planted(lambda g, _y, x: 2 * g * x)
     assert tg.check_gradients(lambda w: 3 * np.sum(square(w)), W)
 
 
 @pytest.mark.parametrize("mistake", WRONG_RULES)
-def test_a_wrong_rule_is_caught_without_a_gradient_by_hand(planted, mistake):
+def test_a_wrong_rule_is_caught_without_a_gradient_by_hand(mistake):
     square = planted(WRONG_RULES[mistake])
     report = tg.check_gradients(lambda w: 3 * np.sum(square(w)), W)
     (row,) = report.rows
@@ -62,7 +56,7 @@ def test_a_wrong_rule_is_caught_without_a_gradient_by_hand(planted, mistake):
 
 
 @pytest.mark.parametrize("mistake", WRONG_RULES)
-def test_a_wrong_rule_is_caught_beside_the_same_mistake_by_hand(planted, mistake):
+def test_a_wrong_rule_is_caught_beside_the_same_mistake_by_hand(mistake):
     """The two agree with each other, and only the numeric gradient knows better."""
     rule = WRONG_RULES[mistake]
     square = planted(rule)
@@ -72,14 +66,14 @@ def test_a_wrong_rule_is_caught_beside_the_same_mistake_by_hand(planted, mistake
     assert not report
 
 
-def test_a_right_gradient_by_hand_stands_beside_the_numeric_one_against_a_wrong_rule(planted):
+def test_a_right_gradient_by_hand_stands_beside_the_numeric_one_against_a_wrong_rule():
     square = planted(lambda g, _y, x: -2 * g * x)
     (row,) = tg.check_gradients(lambda w: np.sum(square(w)), W, analytic=lambda w: 2 * w).rows
     by_hand, automatic, numeric = row.values
     np.testing.assert_allclose([by_hand, -automatic, numeric], 2 * W[row.worst_index], rtol=1e-8)
 
 
-def test_the_entry_where_a_rule_is_wrong_is_named(planted):
+def test_the_entry_where_a_rule_is_wrong_is_named():
     square = planted(entry_scaled)
     (row,) = tg.check_gradients(lambda w: np.sum(square(w)), W, analytic=lambda w: 2 * w).rows
     assert row.worst_index == (1, 2)
@@ -99,7 +93,7 @@ def test_without_a_gradient_by_hand_the_automatic_is_held_against_the_numeric_on
     assert 0 < row.numeric_abs_error < 1e-7
 
 
-def test_every_element_finds_what_a_sample_can_miss(planted):
+def test_every_element_finds_what_a_sample_can_miss():
     def one_wrong(g, _y, x):
         return 2 * g * x * np.where(np.arange(10_000) == 6_000, 1.1, 1.0)
 

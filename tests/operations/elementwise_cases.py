@@ -148,4 +148,9 @@ def _casts() -> Iterator[Case]:
         )
 
 
-ELEMENTWISE = (*_unary(), *_binary(), *_choosing(), *_powers(), *_where(), *_casts())
+def _stopped() -> Iterator[Case]:
+    for label, shape in UNARY_SHAPES.items():
+        yield Case("stop_gradient", label, drawn(shape), reference=lambda _, x: x)
+
+
+ELEMENTWISE = (*_stopped(), *_unary(), *_binary(), *_choosing(), *_powers(), *_where(), *_casts())

@@ -160,6 +160,14 @@ def _scattered(xp: Any, g: Any, *, index: Any, shape: tuple[int, ...]) -> Any:
     return xp.zeros(shape, g.dtype).at[_plain_index(index)].add(g)
 
 
+def _written(xp: Any, x: Any, values: Any, *, index: Any) -> Any:
+    if xp is np:
+        out = x.copy()
+        out[index] = values
+        return out
+    return x.at[_plain_index(index)].set(values)
+
+
 def _picking() -> Iterator[Case]:
     for label, (shape, index) in INDICES.items():
         yield Case(
@@ -177,6 +185,19 @@ def _picking() -> Iterator[Case]:
         yield Case("scatter_add", label, drawn(taken), static={"index": index, "shape": shape}, reference=_scattered)
     stretched = {"index": slice(0, 3), "shape": (4, 2)}
     yield Case("scatter_add", "stretched operand", drawn((1, 2)), static=stretched, reference=_scattered)
+
+    for label in ("slice", "pairs without repeats", "mask", "one value", "ellipsis", "mask without hits", "newaxis"):
+        shape, index = INDICES[label] if label in INDICES else (MATRIX, (np.array([0, 2]), np.array([1, 3])))
+        taken = np.zeros(shape)[index].shape
+        yield Case("set_at", label, drawn(shape, taken), static={"index": index}, reference=_written)
+    rows = {"index": slice(0, 2)}
+    yield Case("set_at", "stretched values", drawn(MATRIX, (2, 1)), static=rows, reference=_written)
+    yield Case("set_at", "0-d values", drawn(MATRIX, ()), static=rows, reference=_written)
+    yield Case("set_at", "a number", drawn(MATRIX), arguments=lambda x: (x, 2.0), static=rows, reference=_written)
+    yield Case("set_at", "0-d", drawn((), ()), static={"index": ()}, reference=_written)
+    yield Case("set_at", "empty", drawn((0, 3), (0, 1)), static={"index": (slice(None), [1])}, reference=_written)
+    whole = {"index": slice(None)}
+    yield Case("set_at", "repeated operand", drawn((3,)), arguments=lambda x: (x, x), static=whole, reference=_written)
 
     def hot(xp: Any, labels: Any, *, width: int, dtype: Any) -> Any:
         return (labels[..., None] == xp.arange(width)).astype(dtype)

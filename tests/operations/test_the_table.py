@@ -7,6 +7,7 @@ from collections import Counter
 import pytest
 
 from tests.operations.cases import CASES, DIFFERENTIABLE
+from tinygrad_lite import primitives
 from tinygrad_lite.primitives import PRIMITIVES
 
 DIFFERENTIABLE_PRIMITIVES = sorted(
@@ -20,6 +21,10 @@ def labels_of(primitive: str) -> str:
 
 def test_every_primitive_has_a_case() -> None:
     assert sorted(PRIMITIVES) == sorted({case.primitive for case in CASES})
+
+
+def test_an_entry_is_found_under_the_name_that_it_bears() -> None:
+    assert [name for name in PRIMITIVES if getattr(primitives, name) is not PRIMITIVES[name]] == []
 
 
 def test_every_primitive_with_a_derivative_is_differentiated_in_a_case() -> None:

@@ -3,7 +3,7 @@
 Elementwise functions without a choice to explain are the primitives themselves, as NumPy's are ufuncs.
 """
 
-from tinygrad_lite.functional.choosing import clip, maximum, minimum, where
+from tinygrad_lite.functional.choosing import clip, maximum, minimum, stop_gradient, where
 from tinygrad_lite.functional.neural import (
     linear,
     log_softmax,
@@ -16,6 +16,7 @@ from tinygrad_lite.functional.neural import (
 )
 from tinygrad_lite.functional.reductions import max, mean, min, sum, sum_squares, weighted_sum
 from tinygrad_lite.functional.shaping import (
+    add_at,
     astype,
     broadcast_to,
     concatenate,
@@ -23,6 +24,7 @@ from tinygrad_lite.functional.shaping import (
     one_hot,
     reshape,
     scatter_add,
+    set_at,
     stack,
     swapaxes,
     transpose,
@@ -52,6 +54,7 @@ from tinygrad_lite.primitives import (
 __all__ = [
     "absolute",
     "add",
+    "add_at",
     "astype",
     "broadcast_to",
     "clip",
@@ -80,6 +83,7 @@ __all__ = [
     "relu",
     "reshape",
     "scatter_add",
+    "set_at",
     "sigmoid",
     "sign",
     "sin",
@@ -89,6 +93,7 @@ __all__ = [
     "sqrt",
     "square",
     "stack",
+    "stop_gradient",
     "subtract",
     "sum",
     "sum_squares",

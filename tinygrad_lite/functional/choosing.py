@@ -7,8 +7,8 @@ import numpy as np
 from tinygrad_lite import primitives as p
 from tinygrad_lite.array_interface import answers_for
 from tinygrad_lite.errors import UnsupportedError
-from tinygrad_lite.primitives.primitive import Value
-from tinygrad_lite.tensor import Operand, carries_gradient
+from tinygrad_lite.primitives.definition import Value
+from tinygrad_lite.tensor import Operand, as_operand, carries_gradient
 
 
 def _chosen(x1: Operand, x2: Operand, between: p.Primitive, against_constant: p.Primitive) -> Value:
@@ -78,3 +78,13 @@ def where(condition: Operand, x: Operand | None = None, y: Operand | None = None
     if x is None or y is None:
         raise UnsupportedError("np.where needs what to choose from, x and y; for indices use np.nonzero(t.numpy())")
     return p.where(condition, x, y)
+
+
+def stop_gradient(x: Operand) -> Value:
+    """Return the same values as a constant: no gradient flows back through them.
+
+    >>> import numpy as np, tinygrad_lite as tg
+    >>> tg.grad(lambda x: x * tg.stop_gradient(x))(3.0)
+    np.float64(3.0)
+    """
+    return p.stop_gradient(as_operand(x))

@@ -6,7 +6,7 @@ import numpy as np
 
 from tinygrad_lite import primitives as p
 from tinygrad_lite.errors import ArgumentError
-from tinygrad_lite.primitives.primitive import Value
+from tinygrad_lite.primitives.definition import Value
 from tinygrad_lite.primitives.reductions import Axis
 from tinygrad_lite.tensor import Array, Operand, Tensor, as_operand
 

@@ -10,7 +10,7 @@ from numpy.typing import DTypeLike
 from tinygrad_lite import primitives as p
 from tinygrad_lite.array_interface import answers_for
 from tinygrad_lite.errors import ArgumentError
-from tinygrad_lite.primitives.primitive import Value
+from tinygrad_lite.primitives.definition import Value
 from tinygrad_lite.primitives.reductions import Axis
 from tinygrad_lite.tensor import Operand, as_operand
 

@@ -10,9 +10,9 @@ from numpy.typing import DTypeLike
 
 from tinygrad_lite import primitives as p
 from tinygrad_lite.array_interface import answers_for, fixed_index, supported_dtype
-from tinygrad_lite.primitives.primitive import Value
+from tinygrad_lite.primitives.definition import Value
 from tinygrad_lite.primitives.shaping import checked_labels
-from tinygrad_lite.tensor import Operand, as_operand, values_of
+from tinygrad_lite.tensor import Array, Operand, Tensor, as_operand, carries_gradient, values_of
 
 
 @answers_for(*([np.astype] if hasattr(np, "astype") else []))  # NumPy has it since 2.1
@@ -116,6 +116,41 @@ def scatter_add(g: Operand, index: Any, shape: tuple[int, ...]) -> Value:
     array([4., 0., 2.])
     """
     return p.scatter_add(as_operand(g), index=fixed_index(index), shape=shape)
+
+
+def set_at(x: Operand, index: Any, values: Operand) -> Value:
+    """Return a copy of `x` with `values` at `index`: what `x[index] = values` does to an array, out of place.
+
+    `values` broadcast to the shape of `x[index]`; their gradient is what arrives there, and that of `x` is zero there.
+    Raises ArgumentError if the index names a place twice.
+
+    >>> import numpy as np, tinygrad_lite as tg
+    >>> tg.set_at(np.zeros((2, 2)), (slice(None), 1), np.array([1.0, 2.0]))
+    array([[0., 1.],
+           [0., 2.]])
+    """
+    x = as_operand(x)
+    return p.set_at(x, _beside(x, values), index=fixed_index(index))
+
+
+def add_at(x: Operand, index: Any, values: Operand) -> Value:
+    """Return a copy of `x` to which `values` have been added at `index`; places named twice receive both.
+
+    >>> import numpy as np, tinygrad_lite as tg
+    >>> tg.add_at(np.ones(3), [0, 2, 0], 10.0)
+    array([21.,  1., 11.])
+    """
+    x = as_operand(x)
+    return p.add(x, p.scatter_add(_beside(x, values), index=fixed_index(index), shape=x.shape))
+
+
+def _beside(x: Tensor | Array, values: Operand) -> Tensor | Array:
+    """Return `values` as an operand that does not widen the dtype of `x` if it is a single constant."""
+    operand = as_operand(values)
+    if operand.ndim or carries_gradient(operand):
+        return operand
+    number = values_of(operand).item()
+    return np.asarray(number, dtype=np.result_type(x.dtype, number))
 
 
 def one_hot(labels: Operand, width: int, dtype: DTypeLike = np.float64) -> Value:

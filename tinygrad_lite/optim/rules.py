@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 
 from tinygrad_lite.errors import ArgumentError, ObjectiveError
-from tinygrad_lite.primitives.primitive import Value
+from tinygrad_lite.primitives.definition import Value
 from tinygrad_lite.tensor import Tensor
 
 if TYPE_CHECKING:

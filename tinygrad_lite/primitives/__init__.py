@@ -1,5 +1,6 @@
 """The tables: every operation with its forward in NumPy and one derivative rule per operand."""
 
+from tinygrad_lite.primitives.definition import each
 from tinygrad_lite.primitives.elementwise import (
     absolute,
     add,
@@ -33,6 +34,7 @@ from tinygrad_lite.primitives.elementwise import (
     sin,
     sqrt,
     square,
+    stop_gradient,
     subtract,
     tanh,
     where,
@@ -48,7 +50,7 @@ from tinygrad_lite.primitives.neural import (
     softmax_cross_entropy,
     softplus,
 )
-from tinygrad_lite.primitives.primitive import PRIMITIVES, Primitive, each
+from tinygrad_lite.primitives.primitive import Primitive
 from tinygrad_lite.primitives.reductions import max, mean, min, sum, sum_squares, weighted_sum
 from tinygrad_lite.primitives.shaping import (
     broadcast_to,
@@ -58,6 +60,7 @@ from tinygrad_lite.primitives.shaping import (
     one_hot,
     reshape,
     scatter_add,
+    set_at,
     stack,
     swapaxes,
     transpose,
@@ -110,6 +113,7 @@ __all__ = [
     "relu",
     "reshape",
     "scatter_add",
+    "set_at",
     "sigmoid",
     "sign",
     "sin",
@@ -119,6 +123,7 @@ __all__ = [
     "sqrt",
     "square",
     "stack",
+    "stop_gradient",
     "subtract",
     "sum",
     "sum_squares",
@@ -128,3 +133,6 @@ __all__ = [
     "weighted_sum",
     "where",
 ]
+
+PRIMITIVES: dict[str, Primitive] = {entry.name: entry for entry in globals().values() if isinstance(entry, Primitive)}
+"""Every entry of the tables by name: what graphs, tests and programs read."""

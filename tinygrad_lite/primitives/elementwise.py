@@ -10,7 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_lite.primitives.primitive import Primitive, Value
+from tinygrad_lite.primitives.definition import Value
+from tinygrad_lite.primitives.primitive import Primitive
 
 # ----- Arithmetic -----
 
@@ -21,8 +22,8 @@ divide = Primitive("divide", np.divide, lambda g, _y, _a, b: g / b, lambda g, y,
 positive = Primitive("positive", np.positive, lambda g, *_: g)
 negative = Primitive("negative", np.negative, lambda g, *_: -g)
 square = Primitive("square", np.square, lambda g, _y, x: 2 * g * x)
-absolute = Primitive("absolute", np.absolute, lambda g, _y, x: g * np.sign(x))
-sign = Primitive("sign", np.sign, lambda g, *_: np.zeros_like(g))
+absolute = Primitive("absolute", np.absolute, lambda g, _y, x: g * np.sign(x), kinks=lambda _y, x: np.sign(x))
+sign = Primitive("sign", np.sign, lambda g, *_: np.zeros_like(g), kinks=lambda _y, x: np.sign(x))
 
 
 def _power_by_base(g: Value, _y: Value, x: Value, p: Value) -> Value:
@@ -67,17 +68,24 @@ tanh = Primitive("tanh", np.tanh, lambda g, y, _x: g * (1 - y * y))
 
 # ----- Choosing: at a tie, two differentiable operands share, a constant takes all -----
 
+
+def _which_is_larger(_y: Value, a: Value, b: Value) -> Value:
+    return np.sign(a - b)
+
+
 maximum = Primitive(
     "maximum",
     np.maximum,
     lambda g, _y, a, b: np.where(a == b, 0.5 * g, g * (a > b)),
     lambda g, _y, a, b: np.where(a == b, 0.5 * g, g * (b > a)),
+    kinks=_which_is_larger,
 )
 minimum = Primitive(
     "minimum",
     np.minimum,
     lambda g, _y, a, b: np.where(a == b, 0.5 * g, g * (a < b)),
     lambda g, _y, a, b: np.where(a == b, 0.5 * g, g * (b < a)),
+    kinks=_which_is_larger,
 )
 
 
@@ -89,8 +97,22 @@ def _at_most(x: Any, ceiling: Any) -> Any:
     return np.minimum(x, ceiling)
 
 
-at_least = Primitive("at_least", _at_least, lambda g, _y, x, floor: g * (x > floor), None, elementwise=True)
-at_most = Primitive("at_most", _at_most, lambda g, _y, x, ceiling: g * (x < ceiling), None, elementwise=True)
+at_least = Primitive(
+    "at_least",
+    _at_least,
+    lambda g, _y, x, floor: g * (x > floor),
+    None,
+    elementwise=True,
+    kinks=_which_is_larger,
+)
+at_most = Primitive(
+    "at_most",
+    _at_most,
+    lambda g, _y, x, ceiling: g * (x < ceiling),
+    None,
+    elementwise=True,
+    kinks=_which_is_larger,
+)
 
 
 def _where(condition: Any, a: Any, b: Any) -> Any:
@@ -104,20 +126,33 @@ where = Primitive(
     lambda g, _y, condition, _a, _b: np.where(condition, g, 0),
     lambda g, _y, condition, _a, _b: np.where(condition, 0, g),
     elementwise=True,
+    kinks=lambda _y, condition, _a, _b: condition,
 )
 
-# ----- Without a derivative -----
+# ----- Without a derivative: what they answer jumps, and where it does is the kink of what is made of it -----
 
-equal = Primitive("equal", np.equal, None, None)
-not_equal = Primitive("not_equal", np.not_equal, None, None)
-less = Primitive("less", np.less, None, None)
-less_equal = Primitive("less_equal", np.less_equal, None, None)
-greater = Primitive("greater", np.greater, None, None)
-greater_equal = Primitive("greater_equal", np.greater_equal, None, None)
-isfinite = Primitive("isfinite", np.isfinite, None)
-logical_and = Primitive("logical_and", np.logical_and, None, None)
-logical_or = Primitive("logical_or", np.logical_or, None, None)
-logical_not = Primitive("logical_not", np.logical_not, None)
+
+def _answer(y: Value, *_: Value) -> Value:
+    return y
+
+
+equal = Primitive("equal", np.equal, None, None, kinks=_answer)
+not_equal = Primitive("not_equal", np.not_equal, None, None, kinks=_answer)
+less = Primitive("less", np.less, None, None, kinks=_answer)
+less_equal = Primitive("less_equal", np.less_equal, None, None, kinks=_answer)
+greater = Primitive("greater", np.greater, None, None, kinks=_answer)
+greater_equal = Primitive("greater_equal", np.greater_equal, None, None, kinks=_answer)
+isfinite = Primitive("isfinite", np.isfinite, None, kinks=_answer)
+logical_and = Primitive("logical_and", np.logical_and, None, None, kinks=_answer)
+logical_or = Primitive("logical_or", np.logical_or, None, None, kinks=_answer)
+logical_not = Primitive("logical_not", np.logical_not, None, kinks=_answer)
+
+
+def _stop_gradient(x: Any) -> Any:
+    return x
+
+
+stop_gradient = Primitive("stop_gradient", _stop_gradient, None)
 
 
 def _astype(x: Any, *, dtype: Any) -> Any:

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from tinygrad_lite.primitives.primitive import Primitive, Value
+from tinygrad_lite.primitives.definition import Value
+from tinygrad_lite.primitives.primitive import Primitive
 
 
 def _lies_by_columns(x: Value) -> bool:

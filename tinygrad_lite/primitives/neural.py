@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 
 from tinygrad_lite.errors import ShapeError
-from tinygrad_lite.primitives.primitive import Primitive, Value
+from tinygrad_lite.primitives.definition import Value
+from tinygrad_lite.primitives.primitive import Primitive
 from tinygrad_lite.primitives.reductions import Axis, with_axes_kept
 from tinygrad_lite.primitives.shaping import checked_labels, one_hot
 
@@ -59,7 +60,7 @@ def _relu(x: Any) -> Any:
     return np.maximum(x, 0)
 
 
-relu = Primitive("relu", _relu, lambda g, y, _x: g * np.sign(y))  # y ≥ 0, so its sign is 1 or 0
+relu = Primitive("relu", _relu, lambda g, y, _x: g * np.sign(y), kinks=lambda _y, x: x > 0)  # the sign of y is 1 or 0
 sigmoid = Primitive("sigmoid", _sigmoid, lambda g, y, _x: g * y * (1 - y))
 softplus = Primitive("softplus", _softplus, lambda g, y, _x: g * -np.expm1(-y))
 

@@ -19,15 +19,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from tinygrad_lite.errors import DefinitionError
-
-# Operands, outputs and cotangents are arrays in one run of a rule and Tensors in the next, which this room cannot name.
-Value = Any
-Rule = Callable[..., Any]
-
-PRIMITIVES: dict[str, Primitive] = {}
-"""Every primitive by name: the table that graphs, tests and programs read."""
-
+from tinygrad_lite.primitives.definition import Rule, Value, Variadic, check_definition, parameter_names
 
 PLANS_KEPT = 100
 """How many plans a primitive remembers."""
@@ -44,17 +36,6 @@ class Plan(NamedTuple):
     """Whether some wanted rule reads the output."""
 
 
-class Variadic(NamedTuple):
-    """The rules of an operation with any number of operands, made on demand."""
-
-    factory: Callable[[int], Rule]
-
-
-def each(factory: Callable[[int], Rule]) -> Variadic:
-    """Declare that `factory(i)` is the rule of operand `i`, however many there are; all of them read alike."""
-    return Variadic(functools.cache(factory))
-
-
 class Primitive:
     """One differentiable operation; called on arrays it computes, called on Tensors it records.
 
@@ -63,6 +44,8 @@ class Primitive:
     With `poles=True` the derivative may be infinite where the value is not, or the value infinite itself: the forward
     is then silent about it, and the engine keeps a cotangent of zero at zero there. To an elementwise operation, which
     ufuncs are without saying so, a constant without axes counts as a Python number: it does not widen the dtype.
+    `kinks(y, *operands, **static)` gives the discrete thing, such as a mask, that changes where the derivative jumps;
+    `lowering(*operands, **static)` says the same as `forward` in other entries.
     """
 
     def __init__(
@@ -72,20 +55,22 @@ class Primitive:
         *rules: Rule | Variadic | None,
         poles: bool = False,
         elementwise: bool = False,
+        kinks: Callable[..., Any] | None = None,
+        lowering: Callable[..., Any] | None = None,
     ) -> None:
-        if name in PRIMITIVES:
-            raise DefinitionError(f"a primitive named {name!r} exists already; choose another name")
-        self.name = self.__name__ = name
+        self.name = self.__name__ = self.__qualname__ = name
+        self.__module__ = __package__
         self.ufunc = forward if isinstance(forward, np.ufunc) else None
         self.forward = silent(forward) if poles else forward
         self.poles = poles
         self.is_elementwise = elementwise or (self.ufunc is not None and self.ufunc.signature is None)
+        self.kinks = kinks
+        self.lowering = lowering
         self.__doc__ = _description(name, forward)
+        self.__signature__ = _signature(forward)
         self._rules = rules
         self.plans: dict[int, Plan | None] = {}
-        self._check_arity(name, forward)
-        self.__signature__ = _signature(forward)
-        PRIMITIVES[name] = self
+        check_definition(name, forward, rules, kinks, lowering)
 
     def __call__(self, *operands: Value, **static: Any) -> Value:
         for operand in operands:
@@ -97,9 +82,9 @@ class Primitive:
     def __repr__(self) -> str:
         return f"<primitive {self.name}>"
 
-    def __reduce__(self) -> tuple[Any, ...]:
-        """Make a copy or a pickle of an entry the entry itself."""
-        return _entry, (self.name,)
+    def __reduce__(self) -> str:
+        """Make a copy or a pickle of an entry the entry itself, found by where it was defined."""
+        return self.__qualname__
 
     def make_plan(self, wanted: int) -> Plan | None:
         """Return the plan for the operands whose bits in `wanted` are set, below one bit more that ends the count.
@@ -123,32 +108,6 @@ class Primitive:
         if len(self._rules) == 1 and isinstance(self._rules[0], Variadic):
             return tuple(self._rules[0].factory(i) for i in range(count))
         return self._rules  # type: ignore[return-value]  # `each` stands alone, _check_arity saw to it
-
-    def _check_arity(self, name: str, forward: Callable[..., Any]) -> None:
-        """Raise DefinitionError unless there is one rule per operand, each able to take them all."""
-        variadic = any(isinstance(rule, Variadic) for rule in self._rules)
-        count = _operand_count(forward)
-        if variadic != (count is None) or (variadic and len(self._rules) != 1):
-            raise DefinitionError(f"{name}: a variadic forward takes exactly one `each(factory)`, and only it does")
-        if count is None:
-            return
-        if len(self._rules) != count:
-            raise DefinitionError(
-                f"{name}: got {len(self._rules)} derivative rules for {count} operands; "
-                "give one rule per operand, None where there is no derivative"
-            )
-        for position, rule in enumerate(self._rules):
-            if rule is None or isinstance(rule, Variadic):
-                continue
-            if len(_parameter_names(rule, 2 + count)) != 2 + count:
-                raise DefinitionError(
-                    f"{name}: the rule of operand {position} must take (g, y) and {count} operands, "
-                    f"but its signature is {inspect.signature(rule)}"
-                )
-
-
-def _entry(name: str) -> Primitive:
-    return PRIMITIVES[name]
 
 
 def silent(forward: Callable[..., Any]) -> Callable[..., Any]:
@@ -179,24 +138,6 @@ def _signature(forward: Callable[..., Any]) -> inspect.Signature:
     return inspect.Signature([inspect.Parameter(name, inspect.Parameter.POSITIONAL_ONLY) for name in names])
 
 
-def _operand_count(forward: Callable[..., Any]) -> int | None:
-    """Return how many operands `forward` takes by position, None if any number."""
-    if isinstance(forward, np.ufunc):
-        return forward.nin
-    parameters = inspect.signature(forward).parameters.values()
-    if any(p.kind is p.VAR_POSITIONAL for p in parameters):
-        return None
-    return sum(p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD) for p in parameters)
-
-
-def _parameter_names(rule: Rule, count: int) -> list[str]:
-    """Return the name that `rule` gives to each of its `count` positional arguments, `*rest` repeated to fill."""
-    parameters = inspect.signature(rule).parameters.values()
-    names = [p.name for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
-    rest = [p.name for p in parameters if p.kind is p.VAR_POSITIONAL]
-    return names + rest * max(0, count - len(names))
-
-
 def _reads(rule: Rule, count: int) -> list[bool]:
     """Return whether `rule` reads the output and each of `count` operands, by the names of its parameters."""
-    return [not name.startswith("_") for name in _parameter_names(rule, 2 + count)[1:]]
+    return [not name.startswith("_") for name in parameter_names(rule, 2 + count)[1:]]

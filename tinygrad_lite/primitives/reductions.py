@@ -10,7 +10,8 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from tinygrad_lite.primitives.primitive import Primitive, Value, each
+from tinygrad_lite.primitives.definition import Value, each
+from tinygrad_lite.primitives.primitive import Primitive
 
 Axis: TypeAlias = int | tuple[int, ...] | None
 
@@ -73,8 +74,12 @@ def _to_the_extremes(g: Value, y: Value, x: Value, *, axis: Axis, keepdims: bool
     return each_share * tied
 
 
-max = Primitive("max", _max, _to_the_extremes)
-min = Primitive("min", _min, _to_the_extremes)
+def _which_is_extreme(y: Value, x: Value, *, axis: Axis, keepdims: bool) -> Value:
+    return x == with_axes_kept(y, x.shape, axis)
+
+
+max = Primitive("max", _max, _to_the_extremes, kinks=_which_is_extreme)
+min = Primitive("min", _min, _to_the_extremes, kinks=_which_is_extreme)
 
 # ----- Sums that objectives are made of: one primitive each, whatever the number of operands -----
 

@@ -7,8 +7,9 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from tinygrad_lite.errors import ArgumentError, DtypeError
-from tinygrad_lite.primitives.primitive import Primitive, Rule, Value, each
+from tinygrad_lite.errors import ArgumentError, DtypeError, ShapeError
+from tinygrad_lite.primitives.definition import Rule, Value, each
+from tinygrad_lite.primitives.primitive import Primitive
 
 Shape: TypeAlias = tuple[int, ...]
 
@@ -104,6 +105,30 @@ def _may_repeat(index: Any) -> bool:
 
 getitem = Primitive("getitem", _getitem, lambda g, _y, _x, *, index: scatter_add(g, index=index, shape=_x.shape))
 scatter_add: Primitive = Primitive("scatter_add", _scatter_add, lambda g, _y, _g, *, index, shape: g[index])
+
+
+def _set_at(x: Any, values: Any, *, index: Any) -> Any:
+    """Return a copy of `x` with `values` at `index`, in the dtype that the two have in common."""
+    out = np.array(x, dtype=np.result_type(x, values))
+    if np.ndim(values) > out[index].ndim:
+        raise ShapeError(f"values of shape {np.shape(values)} do not fit the shape {out[index].shape} of x[index]")
+    if _may_repeat(index) and _repeats(x, index):
+        raise ArgumentError("the index names a place twice, where only one value can stand; tg.add_at adds them up")
+    out[index] = values
+    return out
+
+
+def _repeats(x: Any, index: Any) -> bool:
+    places = np.arange(x.size).reshape(x.shape)[index]
+    return bool(np.unique(places).size < places.size)
+
+
+set_at: Primitive = Primitive(
+    "set_at",
+    _set_at,
+    lambda g, _y, _x, _values, *, index: set_at(g, 0, index=index),
+    lambda g, _y, _x, _values, *, index: g[index],
+)
 
 
 def checked_labels(labels: Any, width: int) -> Any:
