@@ -11,13 +11,24 @@ With this library, one can:
 from importlib import import_module
 from typing import TYPE_CHECKING
 
+from tinygrad_lite.anomaly import detect_anomaly
 from tinygrad_lite.functional import *  # noqa: F403 - the functions stand in functional.__all__
 from tinygrad_lite.functional import __all__ as _functions
+from tinygrad_lite.mode import enable_grad, no_grad
 from tinygrad_lite.primitives import each
 from tinygrad_lite.primitives.custom import primitive
-from tinygrad_lite.tape import no_grad
 from tinygrad_lite.tensor import Tensor
-from tinygrad_lite.transforms import grad, value_and_grad
+from tinygrad_lite.transforms import (
+    checkpoint,
+    grad,
+    hessian,
+    hvp,
+    jacobian,
+    jvp,
+    per_example_grad,
+    value_and_grad,
+    vjp,
+)
 
 if TYPE_CHECKING:
     from tinygrad_lite.check import check_gradients
@@ -29,13 +40,22 @@ __version__ = "0.1.0"
 __all__ = [
     "Tensor",
     "check_gradients",
+    "checkpoint",
+    "detect_anomaly",
     "each",
+    "enable_grad",
     "fit",
     "grad",
     "graph",
+    "hessian",
+    "hvp",
+    "jacobian",
+    "jvp",
     "no_grad",
+    "per_example_grad",
     "primitive",
     "value_and_grad",
+    "vjp",
     *_functions,
 ]
 

@@ -13,6 +13,7 @@
     ├── StateError               (ValueError)      a state dict that does not fit its module or optimizer
     ├── DataError                (ValueError)      a file that is not what it claims to be
     ├── DivergenceError          (ArithmeticError) training whose objective is no longer a number
+    ├── AnomalyError             (FloatingPointError)  a value that is not finite, found by detect_anomaly()
     ├── MissingDependencyError   (ImportError)     an optional package is needed; the message names the extra
     └── GradientMismatchError    (AssertionError)  a gradient check that failed, raised by the report
 
@@ -70,6 +71,10 @@ class DataError(TinygradLiteError, ValueError):
 
 class DivergenceError(TinygradLiteError, ArithmeticError):
     """The objective of a training run is no longer a finite number."""
+
+
+class AnomalyError(TinygradLiteError, FloatingPointError):
+    """A value that is not finite, found by `detect_anomaly`; the message names where it arose and the remedy."""
 
 
 class MissingDependencyError(TinygradLiteError, ImportError):

@@ -7,80 +7,20 @@ is topological order: collecting a graph is one walk and one sort, and the sweep
 
 from __future__ import annotations
 
-import functools
-import inspect
 import itertools
-from collections.abc import Callable, Generator, Iterable
-from contextlib import ContextDecorator
-from contextvars import ContextVar, Token
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from operator import attrgetter
-from typing import Any, NamedTuple, TypeAlias, TypeVar
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 
+from tinygrad_lite.anomaly import examine_cotangent, examine_seed, user_place
 from tinygrad_lite.errors import DefinitionError
+from tinygrad_lite.mode import MODE, Mode, ModeChange
 from tinygrad_lite.primitives import Primitive, equal, isfinite, logical_and, logical_not, where
 from tinygrad_lite.primitives.definition import Value
 from tinygrad_lite.primitives.primitive import Plan
-
-# ----- The mode: one immutable value in one context variable, so that threads and tasks never see each other's -----
-
-
-class Mode(NamedTuple):
-    """How operations are recorded at this moment."""
-
-    record: bool = True
-    """Whether operations on Tensors that require a gradient leave nodes behind."""
-    scope: str = ""
-    """The dotted path of the modules being called, such as `layers.0`."""
-
-
-MODE: ContextVar[Mode] = ContextVar("tinygrad_lite_mode", default=Mode())  # noqa: B039 - Mode is immutable
-
-
-Decorated = TypeVar("Decorated", bound=Callable[..., Any])
-
-
-class no_grad(ContextDecorator):  # noqa: N801 - reads as a word: with no_grad()
-    """Compute without recording, as a context manager or a decorator; results carry no gradient.
-
-    >>> import tinygrad_lite as tg
-    >>> w = tg.Tensor([1.0, 2.0], requires_grad=True)
-    >>> with tg.no_grad():
-    ...     (w * 2).requires_grad
-    False
-    """
-
-    def __init__(self) -> None:
-        self._tokens: list[Token[Mode]] = []
-
-    def __enter__(self) -> None:
-        self._tokens.append(MODE.set(MODE.get()._replace(record=False)))
-
-    def __exit__(self, *_: object) -> None:
-        MODE.reset(self._tokens.pop())
-
-    def _recreate_cm(self) -> no_grad:
-        """Give each call of a decorated function a context of its own, so that threads may share the function."""
-        return no_grad()
-
-    def __call__(self, function: Decorated) -> Decorated:
-        if not inspect.isgeneratorfunction(function):
-            return super().__call__(function)
-
-        @functools.wraps(function)
-        def stepwise(*args: Any, **kwargs: Any) -> Generator[Any, Any, Any]:
-            steps, sent = function(*args, **kwargs), None
-            while True:
-                with no_grad():  # the mode holds inside of the generator only, not where its values are used
-                    try:
-                        value = steps.send(sent)
-                    except StopIteration as end:
-                        return end.value
-                sent = yield value
-
-        return stepwise  # type: ignore[return-value]  # it is called as the function was
-
 
 # ----- Nodes -----
 
@@ -111,7 +51,8 @@ class Node:
     """One recorded operation.
 
     `operands` holds what its rules will be called with: the array of an operand that a wanted rule reads, otherwise a
-    stand-in with its shape and dtype. `inputs` holds the node each operand came from, None for a constant.
+    stand-in with its shape and dtype. `inputs` holds the node each operand came from, None for a constant. `place` is
+    the user's file and line where the mode asks for it.
     """
 
     __slots__ = (
@@ -119,6 +60,7 @@ class Node:
         "inputs",
         "operands",
         "output",
+        "place",
         "plan",
         "primitive",
         "scope",
@@ -136,7 +78,7 @@ class Node:
         inputs: tuple[Node | Leaf | None, ...],
         operands: tuple[Any, ...],
         result: np.ndarray,
-        scope: str,
+        mode: Mode,
     ) -> None:
         self.primitive = primitive
         self.static = static
@@ -145,7 +87,8 @@ class Node:
         self.operands = operands
         self.output = result if plan.keeps_output else None
         self.shape, self.dtype, self.strides = result.shape, result.dtype, result.strides
-        self.scope = scope
+        self.scope = mode.scope
+        self.place = user_place() if mode.places else ""
         self.serial = next_serial()
 
     @property
@@ -168,13 +111,13 @@ class Absent(NamedTuple):
         return len(self.shape)
 
 
-def tape(root: AnyNode, after: int = -1) -> list[AnyNode]:
-    """Return the nodes that `root` was computed from, itself included, in the order of their creation.
+def tape(*roots: AnyNode, after: int = -1) -> list[AnyNode]:
+    """Return the nodes that the roots were computed from, themselves included, in the order of their creation.
 
     Nodes with a serial of `after` or less are left out, and with them all that only they lead to.
     """
-    found = {root}
-    waiting = [root]
+    found = set(roots)
+    waiting = list(roots)
     while waiting:
         for node in waiting.pop().inputs:
             if node is not None and node not in found and node.serial > after:
@@ -199,9 +142,13 @@ def leading_to(targets: Iterable[AnyNode], nodes: list[AnyNode]) -> list[AnyNode
 
 
 def sweep(
-    nodes: list[AnyNode], cotangent: Value, *, ends: set[AnyNode] | None = None, lift: Lift | None = None
+    nodes: list[AnyNode],
+    cotangents: Mapping[AnyNode, Value],
+    *,
+    ends: set[AnyNode] | None = None,
+    lift: Lift | None = None,
 ) -> dict[AnyNode, Value]:
-    """Carry `cotangent` from the last of `nodes` back to the ends, and return what arrives at each.
+    """Carry cotangents from the nodes they are given for back to the ends, and return what arrives at each.
 
     `nodes` stand in the order of their creation. The ends are the leaves, or the nodes named. With `lift` the rules
     run on Tensors, and what arrives can be differentiated again; without, it is an array shared with nothing else.
@@ -213,10 +160,14 @@ def sweep(
                 pending[parent] += rule(g, output, *operands)
     """
     members = None if ends is None else set(nodes)
-    pending: dict[AnyNode, Value] = {nodes[-1]: cotangent}
+    pending = dict(cotangents)
     owned: set[AnyNode] = set()  # nodes whose pending cotangent is an array that nothing else refers to
     masked = False  # `where` is what makes zero cotangents on purpose; from there on 0 · ∞ must be 0
-    with np.errstate(all="ignore"):
+    anomaly = MODE.get().anomaly
+    if anomaly is not None:
+        for cotangent in cotangents.values():
+            examine_seed(anomaly, cotangent)
+    with np.errstate(all="ignore") if anomaly is None else _examined_afterwards():
         for node in reversed(nodes):
             if isinstance(node, Leaf) or (ends is not None and node in ends):
                 continue  # what is pending here has arrived
@@ -248,10 +199,19 @@ def sweep(
                     pending[parent] = earlier + gx
                     if lift is None:
                         owned.add(parent)
+                if anomaly is not None:
+                    examine_cotangent(anomaly, node, i, g, pending[parent])
             masked = masked or primitive is where
     if lift is not None:
         return pending
     return {end: np.asarray(g) if end in owned else np.array(g) for end, g in pending.items()}
+
+
+@contextmanager
+def _examined_afterwards() -> Iterator[None]:
+    """Let rules meet infinities that the engine takes out again; what comes out of them is examined instead."""
+    with np.errstate(all="ignore"), ModeChange(anomaly=None):
+        yield
 
 
 def _lifted(node: Node, lift: Lift) -> tuple[Value, list[Value]]:

@@ -13,10 +13,12 @@ from typing import Any, TypeAlias, final
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
+from tinygrad_lite.anomaly import examine_result
 from tinygrad_lite.array_interface import ArrayInterface, supported_dtype
 from tinygrad_lite.errors import DtypeError, GraphError, IndexingError, ShapeError, TinygradLiteError
+from tinygrad_lite.mode import MODE
 from tinygrad_lite.primitives import Primitive
-from tinygrad_lite.tape import MODE, Absent, AnyNode, Leaf, Node, sweep, tape
+from tinygrad_lite.tape import Absent, AnyNode, Leaf, Node, sweep, tape
 
 Array: TypeAlias = NDArray[Any]
 Operand: TypeAlias = "Tensor | ArrayLike"
@@ -57,6 +59,8 @@ def record(primitive: Primitive, operands: tuple[Any, ...], static: dict[str, An
     tensor._data = result
     tensor._node = tensor._name = None
     mode = MODE.get()
+    if mode.anomaly is not None:
+        examine_result(mode.anomaly, primitive.name, values, inputs, result, mode.scope)
     if wanted and mode.record:
         key = wanted | bit
         plan = primitive.plans[key] if key in primitive.plans else primitive.make_plan(key)
@@ -65,7 +69,7 @@ def record(primitive: Primitive, operands: tuple[Any, ...], static: dict[str, An
                 values[i] = inputs[i] or _absent(values[i])
             if foreign:
                 values = [_own(value, operand) for value, operand in zip(values, operands)]
-            tensor._node = Node(primitive, static, plan, tuple(inputs), tuple(values), result, mode.scope)
+            tensor._node = Node(primitive, static, plan, tuple(inputs), tuple(values), result, mode)
     return tensor
 
 
@@ -276,7 +280,7 @@ class Tensor(ArrayInterface):
             )
         else:
             cotangent = self.dtype.type(1) if not self.ndim else np.ones_like(self._data)
-        arrived = sweep(tape(root), cotangent)
+        arrived = sweep(tape(root), {root: cotangent})
         with _adding_up:
             for leaf, gradient in arrived.items():
                 assert isinstance(leaf, Leaf)

@@ -74,12 +74,12 @@ def test_the_parameter_whose_gradient_has_another_shape_is_named():
 
 @pytest.mark.parametrize("count", [0, 3, 5])
 def test_another_number_of_gradients_than_arguments_is_refused(count):
-    with pytest.raises(ArgumentError, match=f"must return 4 gradients, got {count}"):
+    with pytest.raises(ArgumentError, match=f"must return 4 values, got {count}"):
         tg.check_gradients(loss, *parameters(), analytic=lambda *w: (*by_hand(*w), w[0])[:count])
 
 
 def test_another_number_of_gradients_than_values_of_a_list_is_refused():
-    with pytest.raises(ArgumentError, match="must return 2 gradients, got 1"):
+    with pytest.raises(ArgumentError, match="must return 2 values, got 1"):
         tg.check_gradients(lambda ws: total(ws[0]) + total(ws[1]), [W, W], analytic=lambda ws: [2 * ws[0]])
 
 

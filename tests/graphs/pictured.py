@@ -6,7 +6,7 @@ from contextlib import contextmanager
 import numpy as np
 
 import tinygrad_lite as tg
-from tinygrad_lite.tape import MODE, Mode
+from tinygrad_lite.mode import MODE, Mode
 from tinygrad_lite.tensor import Tensor
 
 HOSTILE = '</script><img src=x onerror=alert(1)>"&'

@@ -16,7 +16,7 @@ import tinygrad_lite
 PACKAGE = pathlib.Path(tinygrad_lite.__file__).parent
 NAME = PACKAGE.name
 
-TAPE = ("errors", "primitives")
+TAPE = ("errors", "primitives", "mode", "anomaly")
 TENSOR = (*TAPE, "tape")
 FUNCTIONAL = (*TENSOR, "tensor", "nested")
 TRANSFORMS = (*FUNCTIONAL, "functional")
@@ -27,7 +27,9 @@ EVERYTHING = (*TRAIN, "train", "testing")
 
 MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "errors": (),
-    "nested": (),
+    "nested": ("errors",),
+    "mode": ("errors",),
+    "anomaly": ("errors", "mode"),
     "primitives": ("errors",),
     "tape": TAPE,
     "tensor": TENSOR,  # with array_interface, which is the part of a Tensor that looks like an array
@@ -51,7 +53,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
 }
 """What each room may import besides itself: what it is about, and what that stands on."""
 
-NUMPY_AND_ITSELF = ("errors", "nested", "primitives", "tape", "tensor", "functional", "transforms",
+NUMPY_AND_ITSELF = ("errors", "nested", "mode", "anomaly", "primitives", "tape", "tensor", "functional", "transforms",
                     "nn", "optim", "analytic", "files")  # fmt: skip
 """Rooms that import nothing beyond NumPy and the standard library, not even inside of a function."""
 

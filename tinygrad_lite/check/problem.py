@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 
 from tinygrad_lite.errors import ArgumentError, DtypeError, ShapeError
-from tinygrad_lite.nested import leaves_of, map_leaves, paths_of
+from tinygrad_lite.mode import no_grad
+from tinygrad_lite.nested import leaves_of, map_leaves, matching, paths_of
 from tinygrad_lite.nn import Module
-from tinygrad_lite.tape import no_grad
 from tinygrad_lite.tensor import Tensor, carries_gradient
 
 
@@ -67,7 +67,7 @@ class Problem:
         with no_grad():
             claimed = analytic(*map_leaves(_copied, self.args))
         arguments = self.args[0] if len(self.args) == 1 else self.args
-        gradients = _matched(arguments, claimed)
+        gradients = [_array(claim) for claim in matching(arguments, claimed, "analytic must return")]
         for name, gradient, value in zip(self.names, gradients, self.values, strict=True):
             if gradient.shape != value.shape:
                 hint = "; its transpose would fit" if gradient.T.shape == value.shape else ""
@@ -113,28 +113,8 @@ def _argument_names(f: Callable[..., Any], count: int) -> list[str]:
     return names[:count] + [f"argument {i}" for i in range(len(names), count)]
 
 
-def _given(claim: Any) -> str:
-    """Return what an error says of a structure that does not fit: its keys, or its type."""
-    return str(sorted(claim)) if isinstance(claim, dict) else type(claim).__name__
-
-
-def _matched(argument: Any, claim: Any) -> list[np.ndarray]:
-    """Return the claimed gradients in the order of the argument's parameters."""
-    if isinstance(argument, Module):
-        names = [name for name, _ in argument.named_parameters()]
-        if not isinstance(claim, dict) or set(claim) != set(names):
-            raise ArgumentError(f"for a module, analytic must return a dict with the keys {names}, got {_given(claim)}")
-        return [np.asarray(claim[name]) for name in names]
-    if isinstance(argument, dict):
-        if not isinstance(claim, dict) or set(claim) != set(argument):
-            raise ArgumentError(f"analytic must return a dict with the keys {sorted(argument)}, got {_given(claim)}")
-        return [g for key, part in argument.items() for g in _matched(part, claim[key])]
-    if isinstance(argument, tuple | list):
-        if not isinstance(claim, tuple | list) or len(claim) != len(argument):
-            given = len(claim) if isinstance(claim, tuple | list) else _given(claim)
-            raise ArgumentError(f"analytic must return {len(argument)} gradients, got {given}")
-        return [g for part, claimed in zip(argument, claim, strict=True) for g in _matched(part, claimed)]
+def _array(claim: Any) -> np.ndarray:
     gradient = np.asarray(claim)
     if gradient.dtype.kind not in "fiub":
         raise ArgumentError(f"analytic must return arrays of numbers, got {type(claim).__name__}")
-    return [gradient]
+    return gradient

@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import copy
 import itertools
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Self
 
 import numpy as np
 from numpy.typing import DTypeLike
 
-from tinygrad_lite.errors import DefinitionError, DtypeError
+from tinygrad_lite.errors import ArgumentError, DefinitionError, DtypeError, ShapeError
+from tinygrad_lite.mode import MODE, Mode
 from tinygrad_lite.states import load_state
-from tinygrad_lite.tape import MODE, Mode, Node
+from tinygrad_lite.tape import Node
 from tinygrad_lite.tensor import Array, Tensor
 
 _structure_changes = itertools.count(1)
 _structure = [0]  # the number of the last assignment to any module: what was found by walking one holds until the next
+
+_FIXED = -2
+"""What stands for that number in a module made by `with_parameters`, whose parameters may be computed Tensors."""
 
 
 class Module:
@@ -51,7 +55,8 @@ class Module:
         if not self._scope:
             return self.forward(*inputs)
         mode = MODE.get()
-        token = MODE.set(Mode(mode.record, f"{mode.scope}.{self._scope}" if mode.scope else self._scope))
+        scope = f"{mode.scope}.{self._scope}" if mode.scope else self._scope
+        token = MODE.set(Mode(mode.record, scope, mode.places, mode.anomaly))
         try:
             return self.forward(*inputs)
         finally:
@@ -102,6 +107,27 @@ class Module:
         """Return every parameter, in the order of `named_parameters`."""
         return [tensor for _, tensor in self.named_parameters()]
 
+    def with_parameters(self, parameters: Iterable[Tensor]) -> Self:
+        """Return a module of the same structure that computes with other Tensors in the place of its parameters.
+
+        They stand in the order of `parameters()` and have the same shapes; buffers are shared with this module.
+        Raises ArgumentError for another number of them, ShapeError for another shape.
+
+        >>> import numpy as np
+        >>> from tinygrad_lite import Tensor, nn
+        >>> net = nn.Linear(2, 1, weight=nn.Constant(3.0))
+        >>> net.with_parameters([Tensor([[1.0, 0.0]]), Tensor([5.0])])(np.array([[7.0, 8.0]])).numpy()
+        array([[12.]])
+        """
+        old, new = self.parameters(), list(parameters)
+        if len(new) != len(old):
+            raise ArgumentError(f"with_parameters() got {len(new)} Tensors for {len(old)} parameters")
+        for (name, mine), other in zip(self.named_parameters(), new, strict=True):
+            if other.shape != mine.shape:
+                raise ShapeError(f"with_parameters() got shape {other.shape} for {name} of shape {mine.shape}")
+        exchanged: Self = _exchanged(self, dict(zip(old, new, strict=True)), {})
+        return exchanged
+
     def zero_grad(self) -> None:
         """Forget the gradients that `backward` has left on the parameters."""
         for parameter in self.parameters():
@@ -110,7 +136,7 @@ class Module:
     def _named_tensors(self) -> list[tuple[str, Tensor]]:
         """Return parameters and buffers with their names."""
         structure = _structure[0]
-        if self._found[0] != structure:
+        if self._found[0] not in (structure, _FIXED):
             first: dict[Tensor, str] = {}
             for path, tensor in _tensors_below("", self):
                 first.setdefault(tensor, path)
@@ -159,6 +185,22 @@ class Module:
         """Return the class, what it says of itself, and the shapes of the Tensors that are directly its own."""
         shapes = ", ".join(f"{name} {part.shape}" for name, part in _children(self) if isinstance(part, Tensor))
         return f"{type(self).__name__}({self._facts()})" + (f" {shapes}" if shapes else "")
+
+
+def _exchanged(part: Any, tensors: dict[Tensor, Tensor], done: dict[Module, Module]) -> Any:
+    """Return a part of a module with the Tensors that are keys replaced, all else being shared."""
+    if isinstance(part, Tensor):
+        return tensors.get(part, part)
+    if isinstance(part, tuple):
+        return tuple(_exchanged(below, tensors, done) for below in part)
+    if not isinstance(part, Module):
+        return part
+    if part not in done:
+        done[part] = copied = copy.copy(part)
+        exchanged = {name: _exchanged(value, tensors, done) for name, value in vars(part).items()}
+        found = [(name, tensors.get(tensor, tensor)) for name, tensor in part._named_tensors()]
+        vars(copied).update(exchanged, _found=(_FIXED, found))
+    return done[part]
 
 
 def float_dtype(dtype: DTypeLike) -> np.dtype[Any]:

@@ -16,8 +16,9 @@ from typing import Any, ClassVar, Literal, NamedTuple, TypeAlias
 
 from tinygrad_lite import primitives as p
 from tinygrad_lite.errors import ArgumentError, DetachError, ObjectiveError
+from tinygrad_lite.mode import MODE
 from tinygrad_lite.nn.module import Module
-from tinygrad_lite.tape import MODE, Node
+from tinygrad_lite.tape import Node
 from tinygrad_lite.tensor import Array, Operand, Tensor, as_operand, carries_gradient
 
 Sense: TypeAlias = Literal["minimise", "maximise"]

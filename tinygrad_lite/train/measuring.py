@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from tinygrad_lite.mode import no_grad
 from tinygrad_lite.nn import Evaluation, Module, Objective
-from tinygrad_lite.tape import no_grad
 from tinygrad_lite.tensor import as_operand, values_of, wrap
 
 ROWS_AT_ONCE = 10_000

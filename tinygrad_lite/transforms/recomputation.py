@@ -1,0 +1,181 @@
+"""`checkpoint`: what a function computes on its way is forgotten, and computed again when the sweep gets there."""
+
+from __future__ import annotations
+
+import functools
+import itertools
+from collections.abc import Iterator, Sequence
+from typing import Any, Final, NamedTuple
+
+import numpy as np
+
+from tinygrad_lite.errors import GraphError
+from tinygrad_lite.mode import MODE, ModeChange
+from tinygrad_lite.nested import leaves_of, map_leaves
+from tinygrad_lite.primitives import concatenate, each, positive
+from tinygrad_lite.primitives.definition import Rule, Value
+from tinygrad_lite.primitives.primitive import Primitive
+from tinygrad_lite.tape import AnyNode, Leaf, Node, next_serial, sweep, tape
+from tinygrad_lite.tensor import Tensor, carries_gradient, wrap
+from tinygrad_lite.transforms.recording import Function, name_of, node_of
+
+
+def checkpoint(f: Function) -> Function:
+    """Return a function that computes what `f` does, but keeps only its arguments for the backward sweep.
+
+    The values on the way are computed again when they are needed: memory is saved for the time of a second forward
+    pass. `f` takes and returns arrays, or nested tuples, lists and dicts of them, and may use Tensors from outside,
+    such as the parameters of a network. It must do the same whenever it is called: the sweep raises GraphError if its
+    results differ, because it draws random numbers, or because a parameter has been assigned to meanwhile.
+
+    >>> import numpy as np, tinygrad_lite as tg
+    >>> layer = tg.checkpoint(lambda x: np.tanh(np.exp(np.sin(x))))
+    >>> bool(tg.grad(layer)(0.5) == tg.grad(lambda x: np.tanh(np.exp(np.sin(x))))(0.5))
+    True
+    """
+
+    @functools.wraps(f)
+    def checkpointed(*args: Any, **kwargs: Any) -> Any:
+        if not MODE.get().record:
+            return f(*args, **kwargs)
+        operands = [leaf for leaf in leaves_of(args) if carries_gradient(leaf)]
+        segment = _Segment(f, map_leaves(_kept, args), kwargs, MODE.get().scope)
+        run = segment.run([_leaf_over(x._data) for x in operands])
+        if run.packed is None:
+            return run.result
+        segment.outside = run.outside
+        inputs = (*map(node_of, operands), *run.outside)
+        values = (*(x._data for x in operands), *run.outside)  # a node stands in for what is used from outside
+        plan = _CHECKPOINT.make_plan((1 << len(inputs) + 1) - 1)
+        assert plan is not None
+        data = run.packed._data
+        node = Node(_CHECKPOINT, {"segment": segment}, plan, inputs, values, data, MODE.get())
+        parts = _unpacked(wrap(data, node), [leaf for leaf in leaves_of(run.result) if carries_gradient(leaf)])
+        return map_leaves(lambda leaf: next(parts) if carries_gradient(leaf) else leaf, run.result)
+
+    return checkpointed
+
+
+_HERE: Final = object()
+"""Stands in kept arguments where a Tensor that carries a gradient was."""
+
+
+def _kept(argument: Any) -> Any:
+    """Return an argument as it is kept for the second run: the user's own array is copied."""
+    if carries_gradient(argument):
+        return _HERE
+    return argument.copy() if type(argument) is np.ndarray else argument
+
+
+def _leaf_over(data: np.ndarray) -> Tensor:
+    leaf = Leaf(data, None)
+    leaf.is_transient = True
+    return wrap(data, leaf)
+
+
+class _Run(NamedTuple):
+    """One run of a checkpointed function."""
+
+    result: Any
+    packed: Tensor | None
+    """Everything in the result that carries a gradient, as one Tensor; None if nothing does."""
+    nodes: list[AnyNode]
+    """What was recorded, in the order of creation."""
+    outside: list[AnyNode]
+    """The nodes of Tensors that the function used without being given them, oldest first."""
+
+
+class _Segment:
+    """A checkpointed function with its arguments: what is needed to run it again."""
+
+    def __init__(self, f: Function, args: Any, kwargs: dict[str, Any], scope: str) -> None:
+        self.f, self.args, self.kwargs, self.scope = f, args, kwargs, scope
+        self.outside: list[AnyNode] = []
+        self._swept: tuple[Value, list[Value]] | None = None
+
+    def __repr__(self) -> str:
+        return f"<checkpoint of {name_of(self.f)}>"
+
+    def run(self, operands: Sequence[Tensor]) -> _Run:
+        """Call the function, recording, on `operands` in the place of the Tensors that it was given."""
+        remaining, start = iter(operands), next_serial()
+        with ModeChange(record=True, scope=self.scope):
+            args = map_leaves(lambda kept: next(remaining) if kept is _HERE else kept, self.args)
+            result = self.f(*args, **self.kwargs)
+            packed = _packed([leaf for leaf in leaves_of(result) if carries_gradient(leaf)])
+        if packed is None:
+            return _Run(result, None, [], [])
+        given = {node_of(x) for x in operands}
+        since = min((node.serial for node in given), default=start)
+        nodes = tape(node_of(packed), after=since - 1)
+        inner = (node.inputs for node in nodes if node not in given)
+        outside = {parent for parent in itertools.chain(*inner) if parent is not None and parent.serial < since}
+        return _Run(result, packed, nodes, sorted(outside, key=lambda node: node.serial))
+
+    def gradient(self, i: int, g: Value, y: Value, operands: Sequence[Value]) -> Value:
+        """Return the cotangent of operand `i`; all of them come from one second run, whichever is asked for first."""
+        if self._swept is None or self._swept[0] is not g or self._swept[1][i] is _HERE:
+            self._swept = g, self._sweep(g, y, operands)
+        gradients = self._swept[1]
+        gradient, gradients[i] = gradients[i], _HERE
+        if all(other is _HERE for other in gradients):
+            self._swept = None
+        return gradient
+
+    def _sweep(self, g: Value, y: Value, operands: Sequence[Value]) -> list[Value]:
+        is_lifted = isinstance(g, Tensor)
+        given = operands[: len(operands) - len(self.outside)]
+        inputs = [positive(x) if is_lifted else _leaf_over(x) for x in given]
+        run = self.run(inputs)
+        if run.packed is None or run.outside != self.outside or not _alike(run.packed._data, y):
+            raise GraphError(
+                f"{name_of(self.f)} under checkpoint() gave something else when it was run again; it must not draw "
+                "random numbers, and what it uses must not change between the forward and the backward pass"
+            )
+        ends = [*map(node_of, inputs), *self.outside]
+        lift = wrap if is_lifted else None
+        arrived = sweep([*self.outside, *run.nodes], {node_of(run.packed): g}, ends=set(ends), lift=lift)
+        return [arrived.get(end, np.zeros(end.shape, end.dtype)) for end in ends]
+
+
+def _packed(tensors: list[Tensor]) -> Tensor | None:
+    """Return the Tensors as one, a single one in its own shape."""
+    if len(tensors) < 2:
+        return tensors[0].reshape(tensors[0].shape) if tensors else None
+    dtype = np.result_type(*(tensor.dtype for tensor in tensors))
+    packed: Tensor = concatenate(*(tensor.astype(dtype).reshape(-1) for tensor in tensors), axis=0)
+    return packed
+
+
+def _unpacked(packed: Tensor, like: list[Tensor]) -> Iterator[Tensor]:
+    """Yield the Tensors that `_packed` joined."""
+    if len(like) == 1:
+        yield packed
+        return
+    start = 0
+    for tensor in like:
+        yield packed[start : start + tensor.size].reshape(tensor.shape).astype(tensor.dtype)
+        start += tensor.size
+
+
+def _alike(again: np.ndarray, first: Value) -> bool:
+    """Return whether two runs gave the same, up to what another order of additions does."""
+    values = first._data if isinstance(first, Tensor) else first
+    if again.shape != values.shape:
+        return False
+    scale = float(np.max(np.abs(values), initial=0.0, where=np.isfinite(values)))
+    rounding = 1000 * float(np.finfo(values.dtype).eps)
+    return bool(np.allclose(again, values, rtol=0, atol=rounding * scale, equal_nan=True))
+
+
+def _run_again(*operands: Any, segment: _Segment) -> Any:
+    packed = segment.run([_leaf_over(np.asarray(x)) for x in operands]).packed
+    assert packed is not None
+    return packed._data
+
+
+def _rule_of(i: int) -> Rule:
+    return lambda g, y, *operands, segment: segment.gradient(i, g, y, operands)
+
+
+_CHECKPOINT = Primitive("checkpoint", _run_again, each(_rule_of))

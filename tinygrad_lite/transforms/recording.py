@@ -1,0 +1,152 @@
+"""A function's call, recorded: the results, and the leaves that stand for what it is differentiated by."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from tinygrad_lite.errors import ArgumentError, DtypeError, ShapeError
+from tinygrad_lite.mode import MODE, ModeChange
+from tinygrad_lite.nested import HasParameters, leaves_of, substituted, values_in
+from tinygrad_lite.primitives import positive
+from tinygrad_lite.primitives.definition import Value
+from tinygrad_lite.tape import AnyNode, Leaf, leading_to, sweep, tape
+from tinygrad_lite.tensor import Tensor, as_operand, carries_gradient, values_of, wrap
+
+Function = Callable[..., Any]
+
+
+class Recording(NamedTuple):
+    """What a function gave, and what it is differentiated by."""
+
+    result: Any
+    """What it returned: nested values, of which those that depend on the targets are Tensors."""
+    targets: list[Tensor]
+    """The leaves that stood for the arguments, or nodes on top of arguments that have a history already."""
+
+    @property
+    def since(self) -> int:
+        """The serial of the first target: what is older was there before the call."""
+        return min((node_of(target).serial for target in self.targets), default=0)
+
+
+def recorded(
+    f: Function, args: Sequence[Any], chosen: Iterable[int], kwargs: dict[str, Any] | None = None
+) -> Recording:
+    """Call `f`, recording even under `no_grad`, with Tensors in the place of the chosen arguments."""
+    with ModeChange(record=True):
+        tracked = {i: substituted(args[i], map(_tracked, values_in(args[i]))) for i in chosen}
+        targets = values_in(list(tracked.values()))  # before f, which may put other things into its containers
+        result = f(*(tracked.get(i, argument) for i, argument in enumerate(args)), **(kwargs or {}))
+    return Recording(result, targets)
+
+
+def _tracked(value: Any) -> Tensor:
+    """Return a fresh leaf for an argument, or a fresh node on top of one that has a history already."""
+    if carries_gradient(value):
+        return positive(value)  # type: ignore[no-any-return]  # a Tensor, for its operand is one
+    array = values_of(as_operand(value))
+    if array.dtype.kind != "f":
+        raise DtypeError(
+            f"cannot differentiate with respect to {value!r} of dtype {array.dtype}; "
+            "give floats, for example np.asarray(x, dtype=np.float64)"
+        )
+    return transient(array, value.name if isinstance(value, Tensor) else None)
+
+
+def transient(array: Any, name: str | None = None) -> Tensor:
+    """Return a leaf that nobody can name once the transform has returned."""
+    leaf = Tensor(array, requires_grad=True, name=name)
+    node_of(leaf).is_transient = True  # type: ignore[union-attr]  # it is a leaf
+    return leaf
+
+
+def node_of(tensor: Tensor) -> AnyNode:
+    """Return the node of a Tensor that is known to have one."""
+    assert tensor._node is not None
+    return tensor._node
+
+
+def pulled_back(
+    roots: Sequence[Any], cotangents: Sequence[Value], targets: Sequence[Tensor], since: int
+) -> list[Value]:
+    """Return the cotangent that arrives at each target: Tensors if they depend on other things, else arrays.
+
+    What is older than `since` counts as such another thing, and so does a cotangent that carries a gradient.
+    """
+    ends = set(map(node_of, targets))
+    seeds: dict[AnyNode, Value] = {}
+    for root, cotangent in zip(roots, cotangents, strict=True):
+        if carries_gradient(root):
+            seeds[root._node] = seeds[root._node] + cotangent if root._node in seeds else cotangent
+    reached = tape(*(node for node in seeds if node.serial >= since), after=since - 1)
+    path = leading_to(ends, reached)
+    members = set(path)
+    seeds = {node: cotangent for node, cotangent in seeds.items() if node in members}
+    is_open = MODE.get().record and (depends_on_others(reached, ends) or any(map(carries_gradient, cotangents)))
+    if is_open:
+        seeds = {node: g if isinstance(g, Tensor) else wrap(g, None) for node, g in seeds.items()}
+    else:
+        seeds = {node: values_of(g) for node, g in seeds.items()}
+    arrived = sweep(path, seeds, ends=ends, lift=wrap if is_open else None)
+    gradients = [_arrived_at(target, arrived) for target in targets]
+    if is_open:
+        return [g if isinstance(g, Tensor) else wrap(np.asarray(g), None) for g in gradients]
+    return gradients
+
+
+def _arrived_at(target: Tensor, arrived: dict[AnyNode, Value]) -> Value:
+    gradient = arrived.get(node_of(target))
+    return (np.zeros(target.shape, target.dtype) if gradient is None else gradient)[()]
+
+
+def depends_on_others(reached: list[AnyNode], ends: set[AnyNode]) -> bool:
+    """Return whether the result could be differentiated with respect to anything but the ends that are ours alone."""
+    members = set(reached)
+    return any(
+        not (node in ends or node.is_transient)
+        if isinstance(node, Leaf)
+        else any(parent is not None and parent not in members for parent in node.inputs)
+        for node in reached
+    )
+
+
+def handed_out(value: Any, recording: Recording) -> Any:
+    """Return a result as the caller gets it: an array, or the Tensor itself if it depends on other things too."""
+    if not isinstance(value, Tensor):
+        return value
+    if value._node is not None and MODE.get().record:
+        ends = set(map(node_of, recording.targets))
+        reached = tape(value._node, after=recording.since - 1)
+        if value._node.serial < recording.since or depends_on_others(reached, ends):
+            return value
+    return value.numpy()[()]
+
+
+def fitting(given: Any, like: Any, what: str) -> Value:
+    """Return a cotangent or tangent as it is swept: of the shape and dtype of the value that it belongs to."""
+    operand = as_operand(given)
+    if operand.dtype.kind not in "fiub":
+        raise DtypeError(f"{what} must be numbers, got dtype {operand.dtype}")
+    if operand.shape != like.shape:
+        raise ShapeError(f"{what} of shape {operand.shape} does not fit a value of shape {like.shape}")
+    return operand if operand.dtype == like.dtype else operand.astype(like.dtype)
+
+
+def name_of(f: Function) -> str:
+    return getattr(f, "__name__", repr(f))
+
+
+def roots_of(result: Any, f: Function) -> list[Tensor]:
+    """Return the results of a function as Tensors of floats; raises if there is one that has no derivative."""
+    roots = []
+    for leaf in leaves_of(result):
+        if leaf is None or isinstance(leaf, str | HasParameters):
+            raise ArgumentError(f"{name_of(f)} returned {leaf!r}, which cannot be differentiated; return arrays")
+        root = leaf if isinstance(leaf, Tensor) else Tensor(leaf)
+        if root.dtype.kind != "f":
+            raise DtypeError(f"{name_of(f)} returned values of dtype {root.dtype}, which have no derivative")
+        roots.append(root)
+    return roots
