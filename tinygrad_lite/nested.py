@@ -6,18 +6,14 @@ A module counts as a value here; its parameters are what `with_parameters` excha
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any, Protocol, Self, runtime_checkable
+from typing import Any
 
 from tinygrad_lite.errors import ArgumentError
 
 
-@runtime_checkable
-class HasParameters(Protocol):
-    """A module, as rooms that do not know modules see it."""
-
-    def named_parameters(self) -> list[tuple[str, Any]]: ...
-
-    def with_parameters(self, parameters: Iterable[Any]) -> Self: ...
+def has_parameters(value: Any) -> bool:
+    """Return whether `value` is a module, which this room cannot name."""
+    return hasattr(type(value), "with_parameters")
 
 
 def leaves_of(tree: Any) -> list[Any]:
@@ -61,7 +57,7 @@ def values_in(tree: Any) -> list[Any]:
     """Return the values of `leaves_of`, and for a module its parameters."""
     values: list[Any] = []
     for leaf in leaves_of(tree):
-        values += [parameter for _, parameter in leaf.named_parameters()] if isinstance(leaf, HasParameters) else [leaf]
+        values += [parameter for _, parameter in leaf.named_parameters()] if has_parameters(leaf) else [leaf]
     return values
 
 
@@ -70,7 +66,7 @@ def substituted(tree: Any, values: Iterable[Any]) -> Any:
     remaining = iter(values)
 
     def next_for(leaf: Any) -> Any:
-        if isinstance(leaf, HasParameters):
+        if has_parameters(leaf):
             return leaf.with_parameters([next(remaining) for _ in leaf.named_parameters()])
         return next(remaining)
 
@@ -82,7 +78,7 @@ def arranged(tree: Any, values: Iterable[Any]) -> Any:
     remaining = iter(values)
 
     def next_for(leaf: Any) -> Any:
-        if isinstance(leaf, HasParameters):
+        if has_parameters(leaf):
             return {name: next(remaining) for name, _ in leaf.named_parameters()}
         return next(remaining)
 
@@ -94,7 +90,7 @@ def matching(tree: Any, given: Any, what: str) -> list[Any]:
 
     For a module it must be a dict by parameter name. Raises ArgumentError that begins with `what`, such as "f must be".
     """
-    if isinstance(tree, HasParameters):
+    if has_parameters(tree):
         tree = dict(tree.named_parameters())
     if isinstance(tree, dict):
         if not isinstance(given, dict) or set(given) != set(tree):

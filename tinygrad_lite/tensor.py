@@ -18,6 +18,7 @@ from tinygrad_lite.array_interface import ArrayInterface, supported_dtype
 from tinygrad_lite.errors import DtypeError, GraphError, IndexingError, ShapeError, TinygradLiteError
 from tinygrad_lite.mode import MODE
 from tinygrad_lite.primitives import Primitive
+from tinygrad_lite.primitives.primitive import silent
 from tinygrad_lite.tape import Absent, AnyNode, Leaf, Node, sweep, tape
 
 Array: TypeAlias = NDArray[Any]
@@ -49,8 +50,10 @@ def record(primitive: Primitive, operands: tuple[Any, ...], static: dict[str, An
     if weak and np.ndarray not in map(type, values):
         # scalars are weak beside arrays; among themselves Tensors keep their dtypes
         values = [x._data if type(x) is Tensor else value for x, value in zip(operands, values)]
+    mode = MODE.get()
+    forward = primitive.forward if mode.anomaly is None else silent(primitive.forward)  # the anomaly is told by us
     try:
-        result = primitive.forward(*values, **static)
+        result = forward(*values, **static)
     except (ValueError, TypeError, IndexError) as problem:
         raise explained(problem, primitive, values, static) from problem
     if type(result) is not ndarray:
@@ -58,7 +61,6 @@ def record(primitive: Primitive, operands: tuple[Any, ...], static: dict[str, An
     tensor = _new(Tensor)
     tensor._data = result
     tensor._node = tensor._name = None
-    mode = MODE.get()
     if mode.anomaly is not None:
         examine_result(mode.anomaly, primitive.name, values, inputs, result, mode.scope)
     if wanted and mode.record:

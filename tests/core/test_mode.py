@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
 
 import tinygrad_lite as tg
+from tinygrad_lite.errors import UnsupportedError
 
 
 def records() -> bool:
@@ -160,3 +162,34 @@ def test_the_global_random_state_is_never_touched() -> None:
     x = tg.Tensor(np.ones((2, 3)), requires_grad=True)
     tg.softmax_cross_entropy(np.tanh(x), [0, 1]).backward()
     assert np.array_equal(np.random.get_state()[1], before)
+
+
+def test_enable_grad_records_again_inside_of_no_grad() -> None:
+    with tg.no_grad():
+        with tg.enable_grad():
+            assert records()
+        assert not records()
+
+
+def test_no_grad_holds_in_a_decorated_coroutine_and_only_there() -> None:
+    @tg.no_grad()
+    async def quiet() -> bool:
+        await asyncio.sleep(0)
+        return records()
+
+    async def both() -> list[bool]:
+        async def loud() -> bool:
+            await asyncio.sleep(0)
+            return records()
+
+        return [*(await asyncio.gather(quiet(), loud())), await quiet(), records()]
+
+    assert asyncio.run(both()) == [False, True, False, True]
+
+
+def test_an_asynchronous_generator_is_not_decorated_in_vain() -> None:
+    with pytest.raises(UnsupportedError, match="no_grad does not decorate the asynchronous generator steps"):
+
+        @tg.no_grad()
+        async def steps() -> AsyncIterator[int]:
+            yield 1

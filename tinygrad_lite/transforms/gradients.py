@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import functools
 import operator
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from tinygrad_lite.errors import ArgumentError, GraphError
-from tinygrad_lite.nested import arranged, leaves_of, map_leaves, values_in
+from tinygrad_lite.nested import arranged, leaves_of, map_leaves
 from tinygrad_lite.tensor import Tensor, as_operand
 from tinygrad_lite.transforms.recording import Function, handed_out, name_of, pulled_back, recorded
 
@@ -26,16 +27,8 @@ def value_and_grad(f: Function, argnums: int | tuple[int, ...] = 0, has_aux: boo
 
     @functools.wraps(f)
     def value_and_gradient(*args: Any, **kwargs: Any) -> tuple[Any, Any]:
-        chosen = positions(argnums, len(args))
-        recording = recorded(f, args, chosen, kwargs)
-        result, beside = _split(recording.result, f) if has_aux else (recording.result, None)
-        root = _scalar(result, f)
-        gradients = iter(pulled_back([root], [np.ones_like(root._data)], recording.targets, recording.since))
-        structured = tuple(arranged(args[i], [next(gradients) for _ in values_in(args[i])]) for i in chosen)
-        value = handed_out(root, recording)
-        if has_aux:
-            value = value, map_leaves(lambda leaf: handed_out(leaf, recording), beside)
-        return value, structured if isinstance(argnums, tuple) else structured[0]
+        value, beside, gradient, handed = _differentiated(f, args, kwargs, argnums, has_aux)
+        return ((handed(value), map_leaves(handed, beside)) if has_aux else handed(value)), gradient
 
     return value_and_gradient
 
@@ -59,14 +52,26 @@ def grad(f: Function, argnums: int | tuple[int, ...] = 0, has_aux: bool = False)
     >>> tg.grad(lambda net: (net["w"] * net["x"]).sum())({"w": np.ones(2), "x": np.array([3.0, 4.0])})
     {'w': array([3., 4.]), 'x': array([1., 1.])}
     """
-    both = value_and_grad(f, argnums, has_aux)
 
     @functools.wraps(f)
-    def gradient(*args: Any, **kwargs: Any) -> Any:
-        value, gradient = both(*args, **kwargs)
-        return (gradient, value[1]) if has_aux else gradient
+    def gradient_of(*args: Any, **kwargs: Any) -> Any:
+        _, beside, gradient, handed = _differentiated(f, args, kwargs, argnums, has_aux)
+        return (gradient, map_leaves(handed, beside)) if has_aux else gradient
 
-    return gradient
+    return gradient_of
+
+
+def _differentiated(
+    f: Function, args: tuple[Any, ...], kwargs: dict[str, Any], argnums: int | tuple[int, ...], has_aux: bool
+) -> tuple[Tensor, Any, Any, Callable[[Any], Any]]:
+    """Return the value of `f`, what it returned beside it, its gradient, and how values are handed to the caller."""
+    chosen = positions(argnums, len(args))
+    recording = recorded(f, args, chosen, kwargs)
+    result, beside = _split(recording.result, f) if has_aux else (recording.result, None)
+    root = _scalar(result, f)
+    gradients = pulled_back([root], [np.ones_like(root._data)], recording.targets, recording.since)
+    by = tuple(args[i] for i in chosen) if isinstance(argnums, tuple) else args[chosen[0]]
+    return root, beside, arranged(by, gradients), functools.partial(handed_out, recording=recording)
 
 
 def per_example_grad(f: Function, argnums: int | tuple[int, ...] = 0) -> Function:

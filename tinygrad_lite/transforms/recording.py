@@ -9,7 +9,7 @@ import numpy as np
 
 from tinygrad_lite.errors import ArgumentError, DtypeError, ShapeError
 from tinygrad_lite.mode import MODE, ModeChange
-from tinygrad_lite.nested import HasParameters, leaves_of, substituted, values_in
+from tinygrad_lite.nested import has_parameters, leaves_of, substituted, values_in
 from tinygrad_lite.primitives import positive
 from tinygrad_lite.primitives.definition import Value
 from tinygrad_lite.tape import AnyNode, Leaf, leading_to, sweep, tape
@@ -143,7 +143,7 @@ def roots_of(result: Any, f: Function) -> list[Tensor]:
     """Return the results of a function as Tensors of floats; raises if there is one that has no derivative."""
     roots = []
     for leaf in leaves_of(result):
-        if leaf is None or isinstance(leaf, str | HasParameters):
+        if leaf is None or isinstance(leaf, str) or has_parameters(leaf):
             raise ArgumentError(f"{name_of(f)} returned {leaf!r}, which cannot be differentiated; return arrays")
         root = leaf if isinstance(leaf, Tensor) else Tensor(leaf)
         if root.dtype.kind != "f":
