@@ -113,7 +113,8 @@ def _diverged(optimizer: Optimizer, before: list[Tensor], what: str) -> Divergen
     for parameter, value in zip(optimizer.parameters.values(), before, strict=True):
         parameter.assign(value)
     return DivergenceError(
-        f"the {what}; a learning rate below {optimizer.lr.item():g}, or inputs scaled to about 1, is the first to try"
+        f"the {what}; a learning rate below {optimizer.lr.item():g}, or inputs scaled to about 1, is the first to try; "
+        "under `with tg.detect_anomaly():` the operation where it begins is named"
     )
 
 
