@@ -75,7 +75,7 @@ def examine_cotangent(anomalous: Anomalous, node: Any, operand: int, g: Any, gx:
     if node.output is not None:
         held.append(f"output: {_summary(node.output)}")
     what = f"the derivative of {name} by operand {operand}{_named(node.inputs[operand])} gave a cotangent with {found}"
-    raise AnomalyError(_told(what, node.place, node.scope, held, _BACKWARD.get(name, _GROWN)))
+    raise AnomalyError(_told(what, getattr(node, "place", ""), node.scope, held, _BACKWARD.get(name, _GROWN)))
 
 
 def _array(value: Any) -> np.ndarray:

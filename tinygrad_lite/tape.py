@@ -15,9 +15,9 @@ from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 
-from tinygrad_lite.anomaly import examine_cotangent, examine_seed, user_place
+from tinygrad_lite.anomaly import examine_cotangent, examine_seed
 from tinygrad_lite.errors import DefinitionError
-from tinygrad_lite.mode import MODE, Mode, ModeChange
+from tinygrad_lite.mode import MODE, ModeChange
 from tinygrad_lite.primitives import Primitive, equal, isfinite, logical_and, logical_not, where
 from tinygrad_lite.primitives.definition import Value
 from tinygrad_lite.primitives.primitive import Plan
@@ -51,8 +51,8 @@ class Node:
     """One recorded operation.
 
     `operands` holds what its rules will be called with: the array of an operand that a wanted rule reads, otherwise a
-    stand-in with its shape and dtype. `inputs` holds the node each operand came from, None for a constant. `place` is
-    the user's file and line where the mode asks for it.
+    stand-in with its shape and dtype. `inputs` holds the node each operand came from, None for a constant. `place`, the
+    user's file and line, is there only if the mode asked for it.
     """
 
     __slots__ = (
@@ -78,7 +78,7 @@ class Node:
         inputs: tuple[Node | Leaf | None, ...],
         operands: tuple[Any, ...],
         result: np.ndarray,
-        mode: Mode,
+        scope: str,
     ) -> None:
         self.primitive = primitive
         self.static = static
@@ -87,8 +87,7 @@ class Node:
         self.operands = operands
         self.output = result if plan.keeps_output else None
         self.shape, self.dtype, self.strides = result.shape, result.dtype, result.strides
-        self.scope = mode.scope
-        self.place = user_place() if mode.places else ""
+        self.scope = scope
         self.serial = next_serial()
 
     @property

@@ -13,7 +13,7 @@ from typing import Any, TypeAlias, final
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
-from tinygrad_lite.anomaly import examine_result
+from tinygrad_lite.anomaly import examine_result, user_place
 from tinygrad_lite.array_interface import ArrayInterface, supported_dtype
 from tinygrad_lite.errors import DtypeError, GraphError, IndexingError, ShapeError, TinygradLiteError
 from tinygrad_lite.mode import MODE
@@ -50,8 +50,10 @@ def record(primitive: Primitive, operands: tuple[Any, ...], static: dict[str, An
     if weak and np.ndarray not in map(type, values):
         # scalars are weak beside arrays; among themselves Tensors keep their dtypes
         values = [x._data if type(x) is Tensor else value for x, value in zip(operands, values)]
-    mode = MODE.get()
-    forward = primitive.forward if mode.anomaly is None else silent(primitive.forward)  # the anomaly is told by us
+    recording, scope, places, anomaly = MODE.get()
+    forward = primitive.forward
+    if anomaly is not None:
+        forward = silent(forward)  # for we tell more than NumPy's warning
     try:
         result = forward(*values, **static)
     except (ValueError, TypeError, IndexError) as problem:
@@ -61,9 +63,9 @@ def record(primitive: Primitive, operands: tuple[Any, ...], static: dict[str, An
     tensor = _new(Tensor)
     tensor._data = result
     tensor._node = tensor._name = None
-    if mode.anomaly is not None:
-        examine_result(mode.anomaly, primitive.name, values, inputs, result, mode.scope)
-    if wanted and mode.record:
+    if anomaly is not None:
+        examine_result(anomaly, primitive.name, values, inputs, result, scope)
+    if wanted and recording:
         key = wanted | bit
         plan = primitive.plans[key] if key in primitive.plans else primitive.make_plan(key)
         if plan is not None:
@@ -71,7 +73,9 @@ def record(primitive: Primitive, operands: tuple[Any, ...], static: dict[str, An
                 values[i] = inputs[i] or _absent(values[i])
             if foreign:
                 values = [_own(value, operand) for value, operand in zip(values, operands)]
-            tensor._node = Node(primitive, static, plan, tuple(inputs), tuple(values), result, mode)
+            tensor._node = Node(primitive, static, plan, tuple(inputs), tuple(values), result, scope)
+            if places:
+                tensor._node.place = user_place()
     return tensor
 
 

@@ -49,7 +49,7 @@ def checkpoint(f: Function) -> Function:
         plan = _CHECKPOINT.make_plan((1 << len(inputs) + 1) - 1)
         assert plan is not None
         data = run.packed._data
-        node = Node(_CHECKPOINT, {"segment": segment}, plan, inputs, values, data, MODE.get())
+        node = Node(_CHECKPOINT, {"segment": segment}, plan, inputs, values, data, segment.scope)
         parts = _unpacked(wrap(data, node), [leaf for leaf in leaves_of(run.result) if carries_gradient(leaf)])
         return map_leaves(lambda leaf: next(parts) if carries_gradient(leaf) else leaf, run.result)
 

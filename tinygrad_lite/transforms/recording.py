@@ -37,8 +37,9 @@ def recorded(
 ) -> Recording:
     """Call `f`, recording even under `no_grad`, with Tensors in the place of the chosen arguments."""
     with ModeChange(record=True):
-        tracked = {i: substituted(args[i], map(_tracked, values_in(args[i]))) for i in chosen}
-        targets = values_in(list(tracked.values()))  # before f, which may put other things into its containers
+        targets = [_tracked(value) for i in chosen for value in values_in(args[i])]
+        remaining = iter(targets)
+        tracked = {i: substituted(args[i], remaining) for i in chosen}
         result = f(*(tracked.get(i, argument) for i, argument in enumerate(args)), **(kwargs or {}))
     return Recording(result, targets)
 
@@ -81,11 +82,9 @@ def pulled_back(
     for root, cotangent in zip(roots, cotangents, strict=True):
         if carries_gradient(root):
             seeds[root._node] = seeds[root._node] + cotangent if root._node in seeds else cotangent
-    reached = tape(*(node for node in seeds if node.serial >= since), after=since - 1)
+    reached = tape(*seeds, after=since - 1)
     path = leading_to(ends, reached)
-    members = set(path)
-    seeds = {node: cotangent for node, cotangent in seeds.items() if node in members}
-    is_open = MODE.get().record and (depends_on_others(reached, ends) or any(map(carries_gradient, cotangents)))
+    is_open = MODE.get().record and (any(map(carries_gradient, cotangents)) or depends_on_others(reached, ends))
     if is_open:
         seeds = {node: g if isinstance(g, Tensor) else wrap(g, None) for node, g in seeds.items()}
     else:
