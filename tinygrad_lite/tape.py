@@ -69,6 +69,7 @@ class Node:
         "static",
         "strides",
     )
+    place: str
 
     def __init__(
         self,
