@@ -5,13 +5,12 @@ Threads and tasks never see each other's mode, and what changes it restores it, 
 
 from __future__ import annotations
 
-import copy
 import functools
 import inspect
 from collections.abc import Callable, Generator
 from contextlib import ContextDecorator
-from contextvars import ContextVar, Token
-from typing import Any, NamedTuple, Self, TypeVar
+from contextvars import ContextVar
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 
@@ -36,24 +35,25 @@ MODE: ContextVar[Mode] = ContextVar("tinygrad_lite_mode", default=Mode())  # noq
 Decorated = TypeVar("Decorated", bound=Callable[..., Any])
 
 
+_OUTER: ContextVar[tuple[Mode, ...]] = ContextVar("tinygrad_lite_outer_modes", default=())
+"""The modes to go back to, outermost first; not in the blocks themselves, which threads and tasks may share."""
+
+
 class ModeChange(ContextDecorator):
     """A change of the mode, as a context manager or as a decorator of functions, coroutines and generators."""
 
     def __init__(self, **changes: Any) -> None:
         self._changes = changes
-        self._tokens: list[Token[Mode]] = []
 
     def __enter__(self) -> None:
-        self._tokens.append(MODE.set(MODE.get()._replace(**self._changes)))
+        mode = MODE.get()
+        _OUTER.set((*_OUTER.get(), mode))
+        MODE.set(mode._replace(**self._changes))
 
     def __exit__(self, *_: object) -> None:
-        MODE.reset(self._tokens.pop())
-
-    def _recreate_cm(self) -> Self:
-        """Give each call of a decorated function a context of its own, so that threads may share the function."""
-        fresh = copy.copy(self)
-        fresh._tokens = []
-        return fresh
+        *outer, mode = _OUTER.get()
+        _OUTER.set(tuple(outer))
+        MODE.set(mode)
 
     def __call__(self, function: Decorated) -> Decorated:
         if inspect.isasyncgenfunction(function):
@@ -68,22 +68,32 @@ class ModeChange(ContextDecorator):
     def _awaited(self, function: Decorated) -> Decorated:
         @functools.wraps(function)
         async def awaited(*args: Any, **kwargs: Any) -> Any:
-            with self._recreate_cm():
+            with self:
                 return await function(*args, **kwargs)
 
         return awaited  # type: ignore[return-value]  # it is called as the function was
 
     def _stepwise(self, function: Decorated) -> Decorated:
+        """Let the mode hold inside of a generator only, not where its values are used."""
+
         @functools.wraps(function)
         def stepwise(*args: Any, **kwargs: Any) -> Generator[Any, Any, Any]:
-            steps, sent = function(*args, **kwargs), None
+            steps = function(*args, **kwargs)
+            advance, given = steps.send, None
             while True:
-                with self._recreate_cm():  # the mode holds inside of the generator only, not where its values are used
+                with self:
                     try:
-                        value = steps.send(sent)
+                        value = advance(given)
                     except StopIteration as end:
                         return end.value
-                sent = yield value
+                try:
+                    advance, given = steps.send, (yield value)
+                except GeneratorExit:
+                    with self:
+                        steps.close()
+                    raise
+                except BaseException as problem:  # thrown in from outside, for the generator to handle
+                    advance, given = steps.throw, problem
 
         return stepwise  # type: ignore[return-value]  # it is called as the function was
 

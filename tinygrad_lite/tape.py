@@ -162,7 +162,7 @@ def sweep(
     members = None if ends is None else set(nodes)
     pending = dict(cotangents)
     owned: set[AnyNode] = set()  # nodes whose pending cotangent is an array that nothing else refers to
-    masked = False  # `where` is what makes zero cotangents on purpose; from there on 0 · ∞ must be 0
+    masked = False  # what selects makes zero cotangents on purpose; from there on 0 · ∞ must be 0
     anomaly = MODE.get().anomaly
     if anomaly is not None:
         for cotangent in cotangents.values():
@@ -181,7 +181,7 @@ def sweep(
                 if members is not None and parent not in members:
                     continue
                 gx = rule(g, output, *operands, **node.static)
-                if primitive.poles or (masked and primitive.is_elementwise):
+                if gx is not g and (primitive.poles or (masked and primitive.is_elementwise)):
                     gx = _zero_kept_zero(g, gx)
                 if gx.shape != parent.shape:
                     gx = _summed_to(parent.shape, gx)
@@ -201,10 +201,10 @@ def sweep(
                         owned.add(parent)
                 if anomaly is not None:
                     examine_cotangent(anomaly, node, i, g, pending[parent])
-            masked = masked or primitive is where
+            masked = masked or primitive.selects
     if lift is not None:
         return pending
-    return {end: np.asarray(g) if end in owned else np.array(g) for end, g in pending.items()}
+    return {end: np.array(g, order="C", copy=None if end in owned else True) for end, g in pending.items()}
 
 
 @contextmanager

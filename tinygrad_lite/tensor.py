@@ -15,7 +15,7 @@ from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from tinygrad_lite.anomaly import examine_result, user_place
 from tinygrad_lite.array_interface import ArrayInterface, supported_dtype
-from tinygrad_lite.errors import DtypeError, GraphError, IndexingError, ShapeError, TinygradLiteError
+from tinygrad_lite.errors import DefinitionError, DtypeError, GraphError, IndexingError, ShapeError, TinygradLiteError
 from tinygrad_lite.mode import MODE
 from tinygrad_lite.primitives import Primitive
 from tinygrad_lite.primitives.primitive import silent
@@ -114,6 +114,12 @@ def as_operand(value: Operand) -> Tensor | Array:
     return value if isinstance(value, Tensor) else np.asarray(value)
 
 
+def as_floats(value: Operand) -> Tensor | Array:
+    """Return an operand of floats: integers and booleans become float64."""
+    operand = as_operand(value)
+    return operand if operand.dtype.kind == "f" else operand.astype(np.float64)
+
+
 def carries_gradient(value: Any) -> bool:
     """Return whether `value` is a Tensor that a gradient flows to or through."""
     return isinstance(value, Tensor) and value._node is not None
@@ -161,6 +167,11 @@ class Tensor(ArrayInterface):
     _name: str | None
 
     __record__ = staticmethod(record)
+
+    def __init_subclass__(cls) -> None:
+        raise DefinitionError(
+            f"{cls.__name__}: Tensor is final; keep a Tensor in an attribute, or write functions of it"
+        )
 
     def __init__(
         self, data: ArrayLike, requires_grad: bool = False, dtype: DTypeLike | None = None, name: str | None = None
@@ -258,7 +269,9 @@ class Tensor(ArrayInterface):
         if not isinstance(self._node, Leaf):
             raise GraphError("only a leaf Tensor that requires a gradient has a .grad")
         if gradient is not None:
-            gradient = np.array(gradient, dtype=self.dtype)
+            given = np.asarray(gradient)
+            supported_dtype(given.dtype)
+            gradient = np.array(given, dtype=self.dtype)
             if gradient.shape != self.shape:
                 raise ShapeError(f"a gradient of shape {gradient.shape} does not fit a Tensor of shape {self.shape}")
         self._node.grad = gradient
@@ -276,7 +289,9 @@ class Tensor(ArrayInterface):
                 "or it was computed under no_grad() or after .detach() or .numpy()"
             )
         if cotangent is not None:
-            cotangent = np.asarray(values_of(as_operand(cotangent)), dtype=self.dtype)
+            given = values_of(as_operand(cotangent))
+            supported_dtype(given.dtype)
+            cotangent = np.asarray(given, dtype=self.dtype)
             if cotangent.shape != self.shape:
                 raise ShapeError(f"a cotangent of shape {cotangent.shape} does not fit a result of shape {self.shape}")
         elif self.size != 1:

@@ -251,7 +251,6 @@ def test_a_decorated_generator_may_be_advanced_by_another_thread(
     assert state() == OUTSIDE
 
 
-@pytest.mark.xfail(strict=True, reason="an exception thrown into a decorated generator does not reach it")
 @each_mode
 def test_an_exception_thrown_into_a_decorated_generator_reaches_it_in_its_mode(
     enter: Callable[[], Any], inside: tuple[bool, bool]

@@ -154,7 +154,6 @@ def test_a_graph_recorded_in_one_thread_is_swept_in_another() -> None:
     assert np.array_equal(x.grad, 2 * x.data * g)
 
 
-@pytest.mark.xfail(strict=True, reason="a block entered by two threads at once keeps one list of what to restore")
 @each_mode
 def test_one_block_object_may_be_entered_by_two_threads_at_once(
     enter: Callable[[], Any], inside: tuple[bool, bool]

@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from tests.operations.case import Case, distinct, drawn, normal
+import numpy as np
+
+from tests.operations.case import Case, away_from_zero, distinct, drawn, normal
+from tinygrad_lite.primitives.reductions import reduced_axes
 
 AXES: dict[str, tuple[tuple[int, ...], Any]] = {
     "all axes": ((2, 3), None),
@@ -38,6 +41,38 @@ def _plain() -> Iterator[Case]:
                 )
     for label, (shape, axis) in EMPTIED.items():
         yield Case("sum", label, drawn(shape), static={"axis": axis, "keepdims": False})
+
+
+def _others(xp: Any, x: Any, *, axis: Any) -> Any:
+    return xp.prod(x, axis=axis, keepdims=True) / x
+
+
+def _length(xp: Any, x: Any, *, axis: Any, keepdims: bool) -> Any:
+    return xp.sqrt(xp.sum(x * x, axis=axis, keepdims=keepdims))
+
+
+def _spreads() -> Iterator[Case]:
+    for label, (shape, axis) in AXES.items():
+        yield Case("prod_of_others", label, drawn(shape, draw=away_from_zero), static={"axis": axis}, reference=_others)
+        for keepdims in (False, True):
+            static = {"axis": axis, "keepdims": keepdims}
+            kept = f"{label}{' kept' if keepdims else ''}"
+            yield Case("prod", kept, drawn(shape), static=static)
+            single = all(shape[i] == 1 for i in reduced_axes(axis, len(shape)))  # their own mean, where the root turns
+            if not single:
+                yield Case("norm", kept, drawn(shape, draw=away_from_zero), static=static, reference=_length)
+                for ddof in (0, 1):
+                    yield Case("var", f"{kept} ddof {ddof}", drawn(shape), static={**static, "ddof": ddof})
+                    yield Case("std", f"{kept} ddof {ddof}", drawn(shape), static={**static, "ddof": ddof})
+    for label, x in {"one zero": [0.0, 2.0, 3.0], "two zeros": [0.0, 2.0, 0.0], "all zeros": [0.0, 0.0, 0.0]}.items():
+        yield Case("prod", label, lambda _, x=x: (np.array(x),), static={"axis": None, "keepdims": False})
+    matrix = {"axis": (0, 2), "keepdims": False}
+    yield Case("prod", "zeros in a stack", lambda _: (np.arange(8.0).reshape(2, 2, 2) % 3,), static=matrix)
+    yield Case("var", "0-d", drawn(()), static={"axis": None, "ddof": 0, "keepdims": False})
+    yield Case("var", "one value a row", drawn((3, 1)), static={"axis": 1, "ddof": 0, "keepdims": True})
+    yield Case(
+        "norm", "0-d", drawn((), draw=away_from_zero), static={"axis": None, "keepdims": True}, reference=_length
+    )
 
 
 def _squares(xp: Any, *xs: Any, factor: float) -> Any:
@@ -80,4 +115,4 @@ def _objectives() -> Iterator[Case]:
     )
 
 
-REDUCTIONS = (*_plain(), *_objectives())
+REDUCTIONS = (*_spreads(), *_plain(), *_objectives())

@@ -51,7 +51,7 @@ def test_every_differentiable_primitive_meets_an_empty_operand(name: str) -> Non
 
 @pytest.mark.parametrize("name", DIFFERENTIABLE_PRIMITIVES)
 def test_every_differentiable_primitive_meets_0_d_or_cannot_take_it(name: str) -> None:
-    if name not in ("matmul", "linear", "concatenate", "swapaxes", "softmax_cross_entropy"):
+    if name not in ("matmul", "linear", "concatenate", "swapaxes", "softmax_cross_entropy", "std"):  # std: a kink
         assert any(x.ndim == 0 for case in DIFFERENTIABLE if case.primitive == name for x in case.operands())
 
 

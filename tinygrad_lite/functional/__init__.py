@@ -14,7 +14,18 @@ from tinygrad_lite.functional.neural import (
     softmax_cross_entropy,
     softplus,
 )
-from tinygrad_lite.functional.reductions import max, mean, min, sum, sum_squares, weighted_sum
+from tinygrad_lite.functional.reductions import (
+    max,
+    mean,
+    min,
+    norm,
+    prod,
+    std,
+    sum,
+    sum_squares,
+    var,
+    weighted_sum,
+)
 from tinygrad_lite.functional.shaping import (
     add_at,
     astype,
@@ -78,8 +89,10 @@ __all__ = [
     "minimum",
     "multiply",
     "negative",
+    "norm",
     "one_hot",
     "power",
+    "prod",
     "relu",
     "reshape",
     "scatter_add",
@@ -93,6 +106,7 @@ __all__ = [
     "sqrt",
     "square",
     "stack",
+    "std",
     "stop_gradient",
     "subtract",
     "sum",
@@ -100,6 +114,7 @@ __all__ = [
     "swapaxes",
     "tanh",
     "transpose",
+    "var",
     "weighted_sum",
     "where",
 ]

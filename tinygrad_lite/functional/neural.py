@@ -2,18 +2,11 @@
 
 from __future__ import annotations
 
-import numpy as np
-
 from tinygrad_lite import primitives as p
 from tinygrad_lite.errors import ArgumentError
 from tinygrad_lite.primitives.definition import Value
 from tinygrad_lite.primitives.reductions import Axis
-from tinygrad_lite.tensor import Array, Operand, Tensor, as_operand
-
-
-def _as_floats(x: Operand) -> Tensor | Array:
-    operand = as_operand(x)
-    return operand if operand.dtype.kind == "f" else operand.astype(np.float64)
+from tinygrad_lite.tensor import Operand, as_floats, as_operand
 
 
 def relu(x: Operand) -> Value:
@@ -55,7 +48,7 @@ def softmax(x: Operand, axis: Axis = -1) -> Value:
     >>> tg.softmax(np.array([1000.0, 1000.0]))
     array([0.5, 0.5])
     """
-    return p.softmax(_as_floats(x), axis=axis)
+    return p.softmax(as_floats(x), axis=axis)
 
 
 def log_softmax(x: Operand, axis: Axis = -1) -> Value:
@@ -65,7 +58,7 @@ def log_softmax(x: Operand, axis: Axis = -1) -> Value:
     >>> tg.log_softmax(np.array([0.0, 1000.0]))
     array([-1000.,     0.])
     """
-    return p.log_softmax(_as_floats(x), axis=axis)
+    return p.log_softmax(as_floats(x), axis=axis)
 
 
 def logsumexp(x: Operand, axis: Axis = None, keepdims: bool = False) -> Value:
@@ -75,7 +68,7 @@ def logsumexp(x: Operand, axis: Axis = None, keepdims: bool = False) -> Value:
     >>> bool(np.isclose(tg.logsumexp(np.array([1000.0, 1000.0])), 1000 + np.log(2)))
     True
     """
-    return p.logsumexp(_as_floats(x), axis=axis, keepdims=keepdims)
+    return p.logsumexp(as_floats(x), axis=axis, keepdims=keepdims)
 
 
 def linear(x: Operand, weight: Operand, bias: Operand) -> Value:
@@ -101,4 +94,4 @@ def softmax_cross_entropy(logits: Operand, targets: Operand, reduction: str = "m
     """
     if reduction not in ("mean", "sum", "none"):
         raise ArgumentError(f"reduction must be 'mean', 'sum' or 'none', got {reduction!r}")
-    return p.softmax_cross_entropy(_as_floats(logits), as_operand(targets), reduction=reduction)
+    return p.softmax_cross_entropy(as_floats(logits), as_operand(targets), reduction=reduction)

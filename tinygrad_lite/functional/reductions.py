@@ -9,10 +9,10 @@ from numpy.typing import DTypeLike
 
 from tinygrad_lite import primitives as p
 from tinygrad_lite.array_interface import answers_for
-from tinygrad_lite.errors import ArgumentError
+from tinygrad_lite.errors import ArgumentError, UnsupportedError
 from tinygrad_lite.primitives.definition import Value
-from tinygrad_lite.primitives.reductions import Axis
-from tinygrad_lite.tensor import Operand, as_operand
+from tinygrad_lite.primitives.reductions import Axis, reduced_axes
+from tinygrad_lite.tensor import Operand, as_floats, as_operand
 
 
 @answers_for(np.sum)
@@ -60,6 +60,56 @@ def min(a: Operand, axis: Axis = None, *, keepdims: bool = False) -> Value:
     array([0., 1., 0.])
     """
     return p.min(as_operand(a), axis=axis, keepdims=keepdims)
+
+
+@answers_for(np.prod)
+def prod(a: Operand, axis: Axis = None, *, keepdims: bool = False) -> Value:
+    """Return the product of the values over `axis`; its derivative is right where values are zero, too.
+
+    >>> import numpy as np, tinygrad_lite as tg
+    >>> tg.grad(lambda x: np.prod(x))(np.array([0.0, 2.0, 3.0]))
+    array([6., 0., 0.])
+    """
+    return p.prod(as_operand(a), axis=axis, keepdims=keepdims)
+
+
+@answers_for(np.var)
+def var(a: Operand, axis: Axis = None, *, ddof: float = 0, keepdims: bool = False) -> Value:
+    """Return the variance over `axis`, the mean of (x − mean)² with n − `ddof` for its count; 0 for a constant.
+
+    >>> import numpy as np, tinygrad_lite as tg
+    >>> tg.grad(lambda x: np.var(x))(np.array([1.0, 2.0, 3.0]))
+    array([-0.66666667,  0.        ,  0.66666667])
+    """
+    return p.var(as_floats(a), axis=axis, ddof=ddof, keepdims=keepdims)
+
+
+@answers_for(np.std)
+def std(a: Operand, axis: Axis = None, *, ddof: float = 0, keepdims: bool = False) -> Value:
+    """Return the standard deviation over `axis`, the root of `var`; the derivative for a constant is 0.
+
+    >>> import numpy as np, tinygrad_lite as tg
+    >>> tg.grad(lambda x: np.std(x))(np.full(3, 0.1))
+    array([0., 0., 0.])
+    """
+    return p.std(as_floats(a), axis=axis, ddof=ddof, keepdims=keepdims)
+
+
+@answers_for(np.linalg.norm)
+def norm(x: Operand, ord: int | str | None = None, axis: Axis = None, keepdims: bool = False) -> Value:
+    """Return the length √Σx² over `axis`, of vectors (`ord` None or 2) or matrices (None or "fro"), with slope 0 at 0.
+
+    >>> import numpy as np, tinygrad_lite as tg
+    >>> tg.grad(lambda x: np.linalg.norm(x))(np.array([3.0, 4.0])), tg.grad(tg.norm)(np.zeros(2))
+    (array([0.6, 0.8]), array([0., 0.]))
+    """
+    x = as_floats(x)
+    count = len(reduced_axes(axis, x.ndim))
+    if ord is not None and (ord, count) not in ((2, 1), ("fro", 2)):
+        raise UnsupportedError(
+            f"norm() of order {ord!r} over {count} axes does not record; write it with np.abs and np.sum"
+        )
+    return p.norm(x, axis=axis, keepdims=keepdims)
 
 
 def sum_squares(*arrays: Operand, factor: float = 1.0) -> Value:

@@ -51,7 +51,19 @@ from tinygrad_lite.primitives.neural import (
     softplus,
 )
 from tinygrad_lite.primitives.primitive import Primitive
-from tinygrad_lite.primitives.reductions import max, mean, min, sum, sum_squares, weighted_sum
+from tinygrad_lite.primitives.reductions import (
+    max,
+    mean,
+    min,
+    norm,
+    prod,
+    prod_of_others,
+    std,
+    sum,
+    sum_squares,
+    var,
+    weighted_sum,
+)
 from tinygrad_lite.primitives.shaping import (
     broadcast_to,
     concatenate,
@@ -106,10 +118,13 @@ __all__ = [
     "minimum",
     "multiply",
     "negative",
+    "norm",
     "not_equal",
     "one_hot",
     "positive",
     "power",
+    "prod",
+    "prod_of_others",
     "relu",
     "reshape",
     "scatter_add",
@@ -123,6 +138,7 @@ __all__ = [
     "sqrt",
     "square",
     "stack",
+    "std",
     "stop_gradient",
     "subtract",
     "sum",
@@ -130,6 +146,7 @@ __all__ = [
     "swapaxes",
     "tanh",
     "transpose",
+    "var",
     "weighted_sum",
     "where",
 ]

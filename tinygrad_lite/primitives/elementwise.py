@@ -57,7 +57,11 @@ def _share(a: Value, y: Value) -> Value:
 
 
 logaddexp = Primitive(
-    "logaddexp", np.logaddexp, lambda g, y, a, _b: g * _share(a, y), lambda g, y, _a, b: g * _share(b, y)
+    "logaddexp",
+    np.logaddexp,
+    lambda g, y, a, _b: g * _share(a, y),
+    lambda g, y, _a, b: g * _share(b, y),
+    poles=True,
 )
 
 # ----- Trigonometric and hyperbolic -----

@@ -60,9 +60,15 @@ def _relu(x: Any) -> Any:
     return np.maximum(x, 0)
 
 
-relu = Primitive("relu", _relu, lambda g, y, _x: g * np.sign(y), kinks=lambda _y, x: x > 0)  # the sign of y is 1 or 0
-sigmoid = Primitive("sigmoid", _sigmoid, lambda g, y, _x: g * y * (1 - y))
-softplus = Primitive("softplus", _softplus, lambda g, y, _x: g * -np.expm1(-y))
+relu = Primitive(
+    "relu",
+    _relu,
+    lambda g, y, _x: g * np.sign(y),  # y ≥ 0, so its sign is 1 or 0
+    elementwise=True,
+    kinks=lambda _y, x: x > 0,
+)
+sigmoid = Primitive("sigmoid", _sigmoid, lambda g, y, _x: g * y * (1 - y), elementwise=True)
+softplus = Primitive("softplus", _softplus, lambda g, y, _x: g * -np.expm1(-y), elementwise=True)
 
 # ----- The softmax family -----
 
@@ -84,7 +90,8 @@ def _exponentials(x: Any, axis: Axis) -> tuple[Any, Any, Any, Any]:
         exponentials = np.exp(shifted)
         return peak, shifted, exponentials, np.add.reduce(exponentials, axis=axis, keepdims=True)
     overflowing = np.where(x == peak, 0, np.full_like(x, -np.inf))
-    shifted = np.where(peak == np.inf, overflowing, x - np.where(np.isinf(peak), 0, peak))
+    with np.errstate(over="ignore"):  # a difference beyond the largest float is as good as −∞
+        shifted = np.where(peak == np.inf, overflowing, x - np.where(np.isinf(peak), 0, peak))
     exponentials = np.exp(shifted)
     total = np.add.reduce(exponentials, axis=axis, keepdims=True)
     return peak, shifted, exponentials, np.where(peak == -np.inf, 1, total)

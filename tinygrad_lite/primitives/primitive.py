@@ -45,7 +45,8 @@ class Primitive:
     is then silent about it, and the engine keeps a cotangent of zero at zero there. To an elementwise operation, which
     ufuncs are without saying so, a constant without axes counts as a Python number: it does not widen the dtype.
     `kinks(y, *operands, **static)` gives the discrete thing, such as a mask, that changes where the derivative jumps;
-    `lowering(*operands, **static)` says the same as `forward` in other entries.
+    `lowering(*operands, **static)` says the same as `forward` in other entries. An operation that has kinks, or that
+    `selects` some values and leaves others, makes cotangents of zero on purpose: what lies before it keeps them zero.
     """
 
     def __init__(
@@ -55,6 +56,7 @@ class Primitive:
         *rules: Rule | Variadic | None,
         poles: bool = False,
         elementwise: bool = False,
+        selects: bool = False,
         kinks: Callable[..., Any] | None = None,
         lowering: Callable[..., Any] | None = None,
     ) -> None:
@@ -64,6 +66,7 @@ class Primitive:
         self.forward = silent(forward) if poles else forward
         self.poles = poles
         self.is_elementwise = elementwise or (self.ufunc is not None and self.ufunc.signature is None)
+        self.selects = selects or kinks is not None
         self.kinks = kinks
         self.lowering = lowering
         self.__doc__ = _description(name, forward)

@@ -11,6 +11,7 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from tinygrad_lite.primitives.definition import Value, each
+from tinygrad_lite.primitives.elementwise import stop_gradient
 from tinygrad_lite.primitives.primitive import Primitive
 
 Axis: TypeAlias = int | tuple[int, ...] | None
@@ -56,6 +57,95 @@ sum = Primitive("sum", _sum, lambda g, _y, _x, *, axis, keepdims: spread(g, _x.s
 mean = Primitive(
     "mean", _mean, lambda g, _y, _x, *, axis, keepdims: spread(g / reduced_count(_x.shape, axis), _x.shape, axis)
 )
+
+# ----- Products -----
+
+
+def _prod(x: Any, *, axis: Axis, keepdims: bool) -> Any:
+    return x.prod(axis=axis, keepdims=keepdims)
+
+
+def _with_axes_last(x: Value, axis: Axis) -> Value:
+    """Return `x` with the axes that `axis` names made one, the last."""
+    gone = reduced_axes(axis, x.ndim)
+    kept = tuple(i for i in range(x.ndim) if i not in gone)
+    return x.transpose((*kept, *gone)).reshape((*(x.shape[i] for i in kept), reduced_count(x.shape, axis)))
+
+
+def _with_axes_back(flat: Value, shape: tuple[int, ...], axis: Axis) -> Value:
+    """Undo `_with_axes_last` for an array that had `shape`."""
+    gone = reduced_axes(axis, len(shape))
+    order = (*(i for i in range(len(shape)) if i not in gone), *gone)
+    return flat.reshape(tuple(shape[i] for i in order)).transpose(tuple(order.index(i) for i in range(len(shape))))
+
+
+def _prod_of_others(x: Any, *, axis: Axis) -> Any:
+    """Return, for each value, the product of all others over `axis`, without a division that zeros would spoil."""
+    flat = _with_axes_last(x, axis)
+    before, after = np.ones_like(flat), np.ones_like(flat)
+    np.cumprod(flat[..., :-1], axis=-1, out=before[..., 1:])
+    np.cumprod(flat[..., :0:-1], axis=-1, out=after[..., -2::-1])
+    return _with_axes_back(before * after, x.shape, axis)
+
+
+def _prod_of_others_back(g: Value, _y: Value, x: Value, *, axis: Axis) -> Value:
+    """∂/∂xⱼ Σᵢ gᵢ Πₖ≠ᵢ xₖ = Σᵢ≠ⱼ gᵢ Πₖ≠ᵢⱼ xₖ: in row j the value xⱼ is taken out by a 1 in its place."""
+    flat, weights = _with_axes_last(x, axis), _with_axes_last(g, axis)
+    itself = np.eye(flat.shape[-1], dtype=bool)
+    without = prod_of_others(np.where(itself, 1, flat[..., None, :]), axis=-1)
+    return _with_axes_back(np.add.reduce(np.where(itself, 0, without * weights[..., None, :]), axis=-1), x.shape, axis)
+
+
+prod = Primitive(
+    "prod",
+    _prod,
+    lambda g, _y, x, *, axis, keepdims: spread(g, x.shape, axis) * prod_of_others(x, axis=axis),
+)
+prod_of_others: Primitive = Primitive("prod_of_others", _prod_of_others, _prod_of_others_back)
+
+# ----- Spread: the variance, the standard deviation and the length, whose slope where they are 0 is 0 -----
+
+
+def _deviations(x: Value, axis: Axis) -> Value:
+    """X − mean(x), taken from x − x₀, so that it is exactly 0 for a constant."""
+    first = tuple(slice(0, 1) if i in reduced_axes(axis, x.ndim) else slice(None) for i in range(x.ndim))
+    shifted = x - stop_gradient(x[first]) if x.size else x
+    return shifted - np.add.reduce(shifted, axis=axis, keepdims=True) / (reduced_count(x.shape, axis) or 1)
+
+
+def _var(x: Any, *, axis: Axis, ddof: float, keepdims: bool) -> Any:
+    squares = np.square(_deviations(x, axis)).sum(axis=axis, keepdims=keepdims)
+    count = reduced_count(x.shape, axis) - ddof
+    return squares / count if count > 0 else squares * np.nan
+
+
+def _std(x: Any, *, axis: Axis, ddof: float, keepdims: bool) -> Any:
+    return np.sqrt(_var(x, axis=axis, ddof=ddof, keepdims=keepdims))
+
+
+def _var_back(g: Value, _y: Value, x: Value, *, axis: Axis, ddof: float, keepdims: bool) -> Value:
+    """∂/∂xⱼ Σ (xᵢ − mean)²/(n − ddof) = 2 (xⱼ − mean)/(n − ddof)."""
+    return with_axes_kept(g, x.shape, axis) * (2 / (reduced_count(x.shape, axis) - ddof) * _deviations(x, axis))
+
+
+def _std_back(g: Value, y: Value, x: Value, *, axis: Axis, ddof: float, keepdims: bool) -> Value:
+    """∂√v = ∂v/(2√v) = (xⱼ − mean)/((n − ddof) σ), and 0 for a constant."""
+    share = g / ((reduced_count(x.shape, axis) - ddof) * np.where(y == 0, 1, y))
+    return with_axes_kept(share, x.shape, axis) * _deviations(x, axis)
+
+
+def _norm(x: Any, *, axis: Axis, keepdims: bool) -> Any:
+    return np.sqrt(np.square(x).sum(axis=axis, keepdims=keepdims))
+
+
+def _norm_back(g: Value, y: Value, x: Value, *, axis: Axis, keepdims: bool) -> Value:
+    """x/‖x‖, and 0 at 0."""
+    return with_axes_kept(g / np.where(y == 0, 1, y), x.shape, axis) * x
+
+
+var = Primitive("var", _var, _var_back)
+std = Primitive("std", _std, _std_back)
+norm = Primitive("norm", _norm, _norm_back)
 
 # ----- Extremes: the values that tie for an extreme share its cotangent equally -----
 

@@ -103,7 +103,9 @@ def _may_repeat(index: Any) -> bool:
     return any(isinstance(part, list | tuple | np.ndarray) and np.asarray(part).dtype != bool for part in parts)
 
 
-getitem = Primitive("getitem", _getitem, lambda g, _y, _x, *, index: scatter_add(g, index=index, shape=_x.shape))
+getitem = Primitive(
+    "getitem", _getitem, lambda g, _y, _x, *, index: scatter_add(g, index=index, shape=_x.shape), selects=True
+)
 scatter_add: Primitive = Primitive("scatter_add", _scatter_add, lambda g, _y, _g, *, index, shape: g[index])
 
 
@@ -128,6 +130,7 @@ set_at: Primitive = Primitive(
     _set_at,
     lambda g, _y, _x, _values, *, index: set_at(g, 0, index=index),
     lambda g, _y, _x, _values, *, index: g[index],
+    selects=True,
 )
 
 
