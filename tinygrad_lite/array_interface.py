@@ -6,23 +6,26 @@ Whatever NumPy code does with an array is either recorded or refused with a reme
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterable, Iterator
-from typing import TYPE_CHECKING, Any, Final, NoReturn
+import operator
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 from numpy.typing import DTypeLike
 
 from tinygrad_lite import primitives as p
-from tinygrad_lite.errors import DetachError, DtypeError, ShapeError, UnsupportedError
+from tinygrad_lite import refusals
+from tinygrad_lite.errors import ArgumentError, DetachError, DtypeError, IndexingError, ShapeError, UnsupportedError
 from tinygrad_lite.primitives.reductions import Axis
 
 if TYPE_CHECKING:
     from tinygrad_lite.tensor import Operand, Tensor
 
-NUMPY_FUNCTIONS: Final[dict[Callable[..., Any], tuple[Callable[..., Any], frozenset[str]]]] = {
-    primitive.ufunc: (primitive, frozenset()) for primitive in p.PRIMITIVES.values() if primitive.ufunc is not None
+NUMPY_FUNCTIONS: Final[dict[Callable[..., Any], tuple[Callable[..., Any], frozenset[str], int]]] = {
+    entry.ufunc: (entry, frozenset(), entry.ufunc.nin) for entry in p.PRIMITIVES.values() if entry.ufunc is not None
 }
-"""What answers for each NumPy function when it meets a Tensor, and the options it takes; `functional` adds its own."""
+"""What answers for each NumPy function when it meets a Tensor, the names of the arguments that it takes, and how many
+it takes by position; `functional` adds its own."""
 
 SUPPORTED_DTYPES: Final = "fd?bBhHiIlLqQ"
 """The type codes that can be computed with: float32, float64, bool and the integers."""
@@ -32,11 +35,17 @@ def supported_dtype(dtype: DTypeLike) -> np.dtype[Any]:
     """Return `dtype`, or raise DtypeError if Tensors cannot hold it."""
     found = np.dtype(dtype)
     if found.char not in SUPPORTED_DTYPES:
-        raise DtypeError(f"Tensors hold float32, float64, integers or booleans, not {found}; convert to one of them")
+        kind = f"{found}, as None, mixed values and foreign numbers are" if found.kind == "O" else found
+        raise DtypeError(f"Tensors hold float32, float64, integers or booleans, not {kind}; convert to one of them")
     return found
 
 
-REDUCTIONS: Final[dict[np.ufunc, Callable[..., Any]]] = {np.add: p.sum, np.maximum: p.max, np.minimum: p.min}
+REDUCTIONS: Final[dict[np.ufunc, Callable[..., Any]]] = {
+    np.add: p.sum,
+    np.multiply: p.prod,
+    np.maximum: p.max,
+    np.minimum: p.min,
+}
 """What answers for the `reduce` method of a NumPy ufunc."""
 
 
@@ -44,17 +53,36 @@ def answers_for(*numpy_functions: Callable[..., Any]) -> Callable[[Callable[...,
     """Declare that the decorated function is what these NumPy functions do when they meet a Tensor."""
 
     def register(ours: Callable[..., Any]) -> Callable[..., Any]:
-        options = frozenset(inspect.signature(ours).parameters)
-        NUMPY_FUNCTIONS.update(dict.fromkeys(numpy_functions, (ours, options)))
+        parameters = inspect.signature(ours).parameters
+        by_position = sum(parameter.kind is not parameter.KEYWORD_ONLY for parameter in parameters.values())
+        NUMPY_FUNCTIONS.update(dict.fromkeys(numpy_functions, (ours, frozenset(parameters), by_position)))
         return ours
 
     return register
 
 
+def _answer_for_masks(bitwise: np.ufunc, logical: p.Primitive) -> None:
+    """Declare that `logical` is what `bitwise` does on Tensors of booleans, where the two say the same."""
+
+    def answer(*masks: Any) -> Any:
+        for mask in masks:
+            dtype = mask.dtype if isinstance(mask, ArrayInterface) else np.asarray(mask).dtype
+            if dtype.kind != "b":
+                raise refusals.mask_needed(bitwise, dtype)
+        return logical(*masks)
+
+    NUMPY_FUNCTIONS[bitwise] = (answer, frozenset(), bitwise.nin)
+
+
+_answer_for_masks(np.bitwise_and, p.logical_and)
+_answer_for_masks(np.bitwise_or, p.logical_or)
+_answer_for_masks(np.bitwise_xor, p.not_equal)
+_answer_for_masks(np.invert, p.logical_not)
+
 _NO_STATIC: Final[dict[str, Any]] = {}
 
 
-class ArrayInterface:
+class ArrayInterface(refusals.Refusals):
     """The part of a Tensor that looks like an array."""
 
     __slots__ = ()
@@ -149,6 +177,13 @@ class ArrayInterface:
     def __ge__(self, other: Operand) -> Tensor:
         return self.__record__(p.greater_equal, (self, other), _NO_STATIC)
 
+    __and__, __rand__ = refusals.operators_of(np.bitwise_and)
+    __or__, __ror__ = refusals.operators_of(np.bitwise_or)
+    __xor__, __rxor__ = refusals.operators_of(np.bitwise_xor)
+
+    def __invert__(self) -> Any:
+        return np.invert(self)  # it comes back through __array_ufunc__
+
     # ----- An array's methods -----
 
     @property
@@ -167,14 +202,32 @@ class ArrayInterface:
     def mean(self, axis: Axis = None, *, keepdims: bool = False) -> Tensor:
         return self.__record__(p.mean, (self,), {"axis": axis, "keepdims": keepdims})
 
+    def prod(self, axis: Axis = None, *, keepdims: bool = False) -> Tensor:
+        return self.__record__(p.prod, (self,), {"axis": axis, "keepdims": keepdims})
+
+    def var(self, axis: Axis = None, *, ddof: float = 0, keepdims: bool = False) -> Any:
+        return np.var(self, axis, ddof=ddof, keepdims=keepdims)  # it comes back through __array_function__
+
+    def std(self, axis: Axis = None, *, ddof: float = 0, keepdims: bool = False) -> Any:
+        return np.std(self, axis, ddof=ddof, keepdims=keepdims)  # it comes back through __array_function__
+
     def max(self, axis: Axis = None, *, keepdims: bool = False) -> Tensor:
         return self.__record__(p.max, (self,), {"axis": axis, "keepdims": keepdims})
 
     def min(self, axis: Axis = None, *, keepdims: bool = False) -> Tensor:
         return self.__record__(p.min, (self,), {"axis": axis, "keepdims": keepdims})
 
+    def clip(self, min: Operand | None = None, max: Operand | None = None) -> Any:
+        return np.clip(self, min, max)  # it comes back through __array_function__
+
     def reshape(self, *shape: int | tuple[int, ...]) -> Tensor:
         return self.__record__(p.reshape, (self,), {"shape": _unpacked(shape)})
+
+    def ravel(self) -> Tensor:
+        return self.reshape(-1)
+
+    def flatten(self) -> Tensor:
+        return self.reshape(-1)
 
     def transpose(self, *axes: int | tuple[int, ...] | None) -> Tensor:
         order = None if axes in ((), (None,)) else _unpacked(axes)
@@ -193,7 +246,12 @@ class ArrayInterface:
         return self.__record__(p.getitem, (self,), {"index": fixed_index(index)})
 
     def __len__(self) -> int:
+        if not self.ndim:
+            raise UnsupportedError("a Tensor without axes has no length")
         return len(self._data)
+
+    def __contains__(self, value: Operand) -> bool:
+        return bool((self == value)._data.any())
 
     def __iter__(self) -> Iterator[Tensor]:
         if not self.ndim:
@@ -204,107 +262,74 @@ class ArrayInterface:
 
     def __array__(self, dtype: DTypeLike | None = None, copy: bool | None = None) -> np.ndarray:
         self._refuse_to_detach("converting to an array")
-        if copy or (dtype is not None and np.dtype(dtype) != self.dtype):
+        converts = dtype is not None and np.dtype(dtype) != self.dtype
+        if converts and copy is False:
+            raise ArgumentError(f"a Tensor of dtype {self.dtype} does not become {np.dtype(dtype)} without a copy")
+        if copy or converts:
             return np.array(self._data, dtype=dtype)
         view = self._data.view()
         view.flags.writeable = False
         return view
 
     def __float__(self) -> float:
-        self._refuse_to_detach("float()")
-        return float(self._data)
+        return float(self._only_value("float()"))
 
     def __int__(self) -> int:
-        self._refuse_to_detach("int()")
-        return int(self._data)
+        return int(self._only_value("int()"))
 
     def __index__(self) -> int:
+        self._refuse_to_detach("taking it for an index")
+        if self.ndim or self.dtype.kind not in "iu":
+            raise DtypeError(f"an index is an integer without axes, not a Tensor of {self.dtype}{list(self.shape)}")
         return self._data.__index__()
 
     def __bool__(self) -> bool:
         if self.size != 1:
-            raise ShapeError(f"the truth of {self.size} values is ambiguous; use .numpy().any() or .numpy().all()")
+            raise ShapeError(
+                f"the truth of {self.size} values is ambiguous; use .numpy().any() or .numpy().all(), "
+                "and find a Tensor in a list by its identity, with `is`"
+            )
         return bool(self._data)
+
+    def _only_value(self, conversion: str) -> Any:
+        self._refuse_to_detach(conversion)
+        if self.ndim:
+            raise ShapeError(f"{conversion} takes a Tensor without axes, not one of shape {self.shape}; use .item()")
+        return self._data
 
     def _refuse_to_detach(self, conversion: str) -> None:
         if self.requires_grad:  # type: ignore[attr-defined]  # Tensor is the only subclass
             raise DetachError(
                 f"{conversion} would cut this Tensor of shape {self.shape} off its graph; keep computing with the "
-                "Tensor itself, or, where no gradient is to flow, use .item() or .numpy() for its values or .detach()"
+                "Tensor itself (np.stack joins several, tg.set_at writes into an array), or, where no gradient is to "
+                "flow, use .item() or .numpy() for its values or .detach()"
             )
-
-    def __setitem__(self, index: Any, value: Any) -> NoReturn:
-        raise UnsupportedError(
-            "a Tensor's values do not change in place; build the result with np.where or np.concatenate, "
-            "or replace all values of a leaf with .assign()"
-        )
 
     # ----- NumPy's functions -----
 
     def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **options: Any) -> Any:
+        if method == "__call__" and ufunc in NUMPY_FUNCTIONS:
+            if options:
+                refusals.accepted(ufunc, method, options, ())
+            return NUMPY_FUNCTIONS[ufunc][0](*inputs)
         if method == "reduce" and ufunc in REDUCTIONS:
-            _refuse_options(f"{ufunc.__name__}.reduce", options.keys() - {"axis", "keepdims"})
+            if not options.keys() <= {"axis", "keepdims"}:
+                options = refusals.accepted(ufunc, method, options, ("axis", "keepdims"))
             return REDUCTIONS[ufunc](*inputs, **{"axis": 0, "keepdims": False, **options})
-        if method != "__call__" or ufunc not in NUMPY_FUNCTIONS:
-            raise _unsupported(ufunc.__name__ if method == "__call__" else f"{ufunc.__name__}.{method}")
-        if options:
-            _refuse_options(ufunc.__name__, options.keys())
-        return NUMPY_FUNCTIONS[ufunc][0](*inputs)
+        raise refusals.no_ufunc_method(ufunc, method) if ufunc in NUMPY_FUNCTIONS else refusals.no_function(ufunc)
 
     def __array_function__(
         self, function: Callable[..., Any], types: Any, arguments: tuple[Any, ...], options: dict[str, Any]
     ) -> Any:
         if function not in NUMPY_FUNCTIONS:
-            raise _unsupported(function.__name__)
-        ours, known = NUMPY_FUNCTIONS[function]
-        if options:
-            _refuse_options(function.__name__, options.keys() - known)
+            raise refusals.no_function(function)
+        ours, known, by_position = NUMPY_FUNCTIONS[function]
+        if len(arguments) > by_position:
+            options = options | refusals.named(function, arguments[by_position:], by_position)
+            arguments = arguments[:by_position]
+        if options and not options.keys() <= known:
+            options = refusals.accepted(function, "__call__", options, known)
         return ours(*arguments, **options)
-
-
-def _refuse_options(name: str, options: Iterable[str]) -> None:
-    """Raise UnsupportedError if NumPy was given options that Tensors have no answer for."""
-    for option in options:
-        raise UnsupportedError(
-            f"np.{name} on a Tensor does not take {option}=; use the result that is returned, "
-            "for Tensors are never written to, with .astype() or np.where if needed"
-        )
-
-
-INSTEAD: Final = {
-    "dot": "np.matmul",
-    "inner": "np.matmul",
-    "vdot": "np.sum(x * y)",
-    "outer": "x[:, None] * y",
-    "ravel": "np.reshape(x, -1)",
-    "squeeze": "np.reshape",
-    "norm": "np.sqrt(np.sum(x**2))",
-    "var": "np.mean((x - np.mean(x)) ** 2)",
-    "std": "np.sqrt(np.mean((x - np.mean(x)) ** 2))",
-    "reciprocal": "1 / x",
-    "hypot": "np.sqrt(x**2 + y**2)",
-    "log2": "np.log(x) / np.log(2)",
-    "log10": "np.log(x) / np.log(10)",
-    "exp2": "2**x",
-    "tan": "np.sin(x) / np.cos(x)",
-    "sinh": "(np.exp(x) - np.exp(-x)) / 2",
-    "cosh": "(np.exp(x) + np.exp(-x)) / 2",
-    "fmax": "np.maximum",
-    "fmin": "np.minimum",
-    "vstack": "np.concatenate",
-    "hstack": "np.concatenate",
-    "moveaxis": "np.transpose",
-    "take": "x[indices]",
-    "trace": "np.sum(x[np.arange(n), np.arange(n)])",
-}
-"""What says the same with functions that record, for functions of NumPy that do not."""
-
-
-def _unsupported(name: str) -> UnsupportedError:
-    instead = f"write {INSTEAD[name]} instead, or " if name in INSTEAD else ""
-    return UnsupportedError(
-        f"np.{name} does not record on Tensors; {instead}take the values with .numpy() where no gradient is to flow"
-    )
 
 
 def _unpacked(numbers: tuple[Any, ...]) -> tuple[int, ...]:
@@ -313,12 +338,37 @@ def _unpacked(numbers: tuple[Any, ...]) -> tuple[int, ...]:
 
 
 def fixed_index(index: Any) -> Any:
-    """Return `index` with its arrays copied and its Tensors taken as arrays, so that it cannot change afterwards."""
+    """Return `index` as integers, slices and arrays of its own, so that it cannot change afterwards."""
     return tuple(_fixed_part(part) for part in index) if isinstance(index, tuple) else _fixed_part(index)
 
 
+_FIXED = (int, np.integer, np.bool, type(None), type(...))
+_BOUNDS = (int, type(None))
+
+
 def _fixed_part(part: Any) -> Any:
-    if not isinstance(part, list | tuple | np.ndarray | ArrayInterface):
+    if isinstance(part, _FIXED):
         return part
-    array = np.array(part)
-    return array if array.size or isinstance(part, np.ndarray) else array.astype(np.intp)  # [] picks nothing
+    if isinstance(part, slice):
+        if type(part.start) in _BOUNDS and type(part.stop) in _BOUNDS and type(part.step) in _BOUNDS:
+            return part
+        return slice(*(None if x is None else _integer(x) for x in (part.start, part.stop, part.step)))
+    if isinstance(part, ArrayInterface) and part.dtype.kind not in "biu":
+        raise IndexingError(
+            f"an index is made of integers or booleans, not of a Tensor of {part.dtype}; convert it with .astype(int), "
+            "through which no gradient flows"
+        )
+    try:
+        array = np.array(part)
+    except ValueError as problem:
+        raise IndexingError(f"{part!r} is not an index: {problem}") from problem
+    if array.dtype.kind == "O" and hasattr(part, "__index__"):
+        return _integer(part)
+    return array.astype(np.intp) if isinstance(part, list) and not array.size else array  # [] picks nothing
+
+
+def _integer(value: Any) -> int:
+    try:
+        return operator.index(value)
+    except TypeError as problem:
+        raise IndexingError(f"an index is made of integers, not of {value!r}") from problem

@@ -6,6 +6,7 @@
     ├── DtypeError               (TypeError)       a dtype that cannot be computed or differentiated
     ├── ArgumentError            (ValueError)      a value outside what a function accepts
     ├── UnsupportedError         (TypeError)       a NumPy feature that Tensors refuse, with what to use instead
+    │   └── UnsupportedAttributeError (AttributeError) an attribute of arrays that Tensors do not have
     ├── DefinitionError          (TypeError)       a primitive, module, objective or rule declared wrongly
     ├── GraphError               (RuntimeError)    a backward sweep that cannot start
     ├── DetachError              (TypeError)       a conversion that would cut the graph without a word
@@ -15,6 +16,7 @@
     ├── DivergenceError          (ArithmeticError) training whose objective is no longer a number
     ├── AnomalyError             (FloatingPointError)  a value that is not finite, found by detect_anomaly()
     ├── MissingDependencyError   (ImportError)     an optional package is needed; the message names the extra
+    ├── ConformanceError         (AssertionError)  a primitive that does not do what the engine relies on
     └── GradientMismatchError    (AssertionError)  a gradient check that failed, raised by the report
 
 Each class also derives from the built-in exception that a caller would expect, so existing handlers keep working.
@@ -43,6 +45,10 @@ class ArgumentError(TinygradLiteError, ValueError):
 
 class UnsupportedError(TinygradLiteError, TypeError):
     """A NumPy feature that Tensors refuse; the message names what to use instead."""
+
+
+class UnsupportedAttributeError(UnsupportedError, AttributeError):
+    """An attribute of arrays that Tensors do not have; `hasattr` and `getattr` with a default take it for that."""
 
 
 class DefinitionError(TinygradLiteError, TypeError):
@@ -79,6 +85,10 @@ class AnomalyError(TinygradLiteError, FloatingPointError):
 
 class MissingDependencyError(TinygradLiteError, ImportError):
     """An optional package is missing; the message names the extra to install."""
+
+
+class ConformanceError(TinygradLiteError, AssertionError):
+    """A primitive does not do what the engine relies on; the message is the report of the conformance kit."""
 
 
 class GradientMismatchError(TinygradLiteError, AssertionError):

@@ -92,6 +92,7 @@ def test_every_error_is_ours_and_the_built_in_that_a_caller_expects() -> None:
         "DtypeError": TypeError,
         "ArgumentError": ValueError,
         "UnsupportedError": TypeError,
+        "UnsupportedAttributeError": AttributeError,
         "DefinitionError": TypeError,
         "GraphError": RuntimeError,
         "DetachError": TypeError,

@@ -2,7 +2,18 @@
 
 from __future__ import annotations
 
+import array
+import cmath
+import copy
+import decimal
+import fractions
+import json
 import math
+import operator
+import pickle
+import statistics
+import struct
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -10,7 +21,7 @@ import numpy as np
 import pytest
 
 import tinygrad_lite as tg
-from tinygrad_lite.errors import DetachError, DtypeError, GraphError, ShapeError, UnsupportedError
+from tinygrad_lite.errors import ArgumentError, DetachError, DtypeError, GraphError, ShapeError, UnsupportedError
 
 
 def leaf(*values: float) -> tg.Tensor:
@@ -164,8 +175,10 @@ def test_assign_refuses_what_a_tensor_cannot_hold(wrong: list[Any]) -> None:
 
 def test_values_do_not_change_in_place() -> None:
     x = leaf(1.0, 2.0)
-    with pytest.raises(UnsupportedError, match=r"np\.where"):
+    with pytest.raises(UnsupportedError, match=r"tg\.set_at\(t, index, values\).*np\.where.*\.assign\(\)"):
         x[0] = 5.0
+    with pytest.raises(UnsupportedError):
+        del x[0]
     with pytest.raises(UnsupportedError):
         np.add(np.ones(2), 1, out=x)
 
@@ -188,9 +201,35 @@ CONVERSIONS: dict[str, Callable[[tg.Tensor], Any]] = {
     "np.array": np.array,
     "np.array with a dtype": lambda t: np.array(t, dtype=np.float32),
     "np.array of a list": lambda t: np.array([t, t]),
+    "np.array of a list of lists": lambda t: np.array([[t, 1.0], [1.0, t]]),
+    "np.array without a copy": lambda t: np.array(t, copy=None),
+    "np.asanyarray": np.asanyarray,
+    "np.ascontiguousarray": np.ascontiguousarray,
     "np.float64": np.float64,
-    "math.exp": math.exp,
+    "np.float32": np.float32,
+    "np.bool": np.bool,
     "np.asarray of the object dtype": lambda t: np.asarray(t, dtype=object),
+    "np.array of a list of the object dtype": lambda t: np.array([t, t], dtype=object),
+    "a slice of an object array": lambda t: np.empty(1, dtype=object).__setitem__(slice(None), t),
+    "np.array of texts": lambda t: np.array([t], dtype="U9"),
+    "np.full": lambda t: np.full(2, t),
+    "ndarray.dot": lambda t: np.ones(1).dot(t),
+    "ndarray.put": lambda t: np.ones(2).put([0], t),
+    "ndarray.searchsorted": lambda t: np.ones(2).searchsorted(t),
+    "ndarray.flat": lambda t: np.ones(2).flat.__setitem__(slice(None), t),
+    "math.exp": math.exp,
+    "math.floor": math.floor,
+    "math.fsum": lambda t: math.fsum([t]),
+    "math.isclose": lambda t: math.isclose(t, 1.0),
+    "cmath.exp": cmath.exp,
+    "operator.index": operator.index,
+    "range": range,
+    "an index of a list": lambda t: [10, 20][t],
+    "percent f": lambda t: "%f" % t,  # noqa: UP031 - it is what is tested
+    "array.array": lambda t: array.array("d", [t]),
+    "statistics.fmean": lambda t: statistics.fmean([t, t]),
+    "Tensor": tg.Tensor,
+    "Tensor of a list": lambda t: tg.Tensor([t, t]),
 }
 
 
@@ -207,12 +246,47 @@ def test_a_conversion_that_would_cut_the_graph_raises_with_the_remedy(name: str,
 def test_writing_into_an_array_raises_with_the_remedy(shape: tuple[int, ...]) -> None:
     """NumPy may put an error of its own on top, which shows ours as its cause."""
     t = tg.Tensor(np.ones(shape), requires_grad=True)
-    array = np.zeros(2)
-    for place in (0, slice(None)):
-        with pytest.raises((DetachError, ValueError)) as caught:
-            array[place] = t
-        assert isinstance(caught.value, DetachError) or isinstance(caught.value.__cause__, DetachError)
-    assert np.array_equal(array, [0, 0])
+    for dtype in (np.float64, np.float32, np.float16, np.longdouble, np.complex128, np.int64):
+        written = np.zeros(2, dtype)
+        for place in (0, slice(None), [0], np.array([True, True]), ...):
+            with pytest.raises((DetachError, ValueError)) as caught:
+                written[place] = t
+            error = caught.value if isinstance(caught.value, DetachError) else caught.value.__cause__
+            assert isinstance(error, DetachError)
+            assert "tg.set_at writes into an array" in str(error)
+        assert np.array_equal(written, [0, 0])
+
+
+OF_PYTHON: dict[str, Callable[[tg.Tensor], Any]] = {
+    "struct.pack": lambda t: struct.pack("d", t),
+    "percent d": lambda t: "%d" % t,  # noqa: UP031 - it is what is tested
+    "Decimal": decimal.Decimal,
+    "Fraction": fractions.Fraction,
+    "statistics.mean": lambda t: statistics.mean([t, t]),
+    "json": json.dumps,
+    "memoryview": memoryview,
+    "bytes": bytes,
+    "time.sleep": lambda t: time.sleep(t * 0),
+    "an item of an array of texts": lambda t: np.zeros(1, "U9").__setitem__(0, t),
+    "an item of the flat array": lambda t: np.zeros(1).flat.__setitem__(0, t),
+    "ndarray.fill": lambda t: np.zeros(1).fill(t),
+    "np.fromiter": lambda t: np.fromiter([t], float),
+}
+
+
+@pytest.mark.parametrize("name", OF_PYTHON)
+def test_nothing_else_takes_a_tensor_for_a_number(name: str) -> None:
+    """Here Python and NumPy raise an error of their own instead of ours."""
+    with pytest.raises((TypeError, ValueError, struct.error)):
+        OF_PYTHON[name](tg.Tensor(1.0, requires_grad=True))
+
+
+def test_an_object_array_that_someone_asks_for_holds_tensors_that_stay_on_their_graphs() -> None:
+    x = leaf(2.0, 3.0)
+    for held in (np.fromiter(x, dtype=object), np.frompyfunc(lambda i: x[int(i)], 1, 1)(np.arange(2))):
+        x.grad = None
+        (held[0] * 5 + held[1] * 7).backward(0.5)
+        assert np.array_equal(x.grad, [2.5, 3.5])
 
 
 def test_conversions_of_constants_are_free() -> None:
@@ -221,13 +295,31 @@ def test_conversions_of_constants_are_free() -> None:
     assert int(t) == 2
     assert np.asarray(t) == 2.0
     assert tg.Tensor([3]).item() == 3
-    array = np.zeros(2)
-    array[0] = t
-    array[:] = tg.Tensor([4.0, 5.0])
-    assert np.array_equal(array, [4, 5])
+    written = np.zeros(2)
+    written[0] = t
+    assert np.array_equal(written, [2, 0])
+    written[:] = tg.Tensor([4.0, 5.0])
+    assert np.array_equal(written, [4, 5])
     assert [10, 20, 30][tg.Tensor(1)] == 20
+    assert np.asarray(tg.Tensor([1.0, 2.0]), dtype=np.float32).dtype == np.float32
     assert not np.asarray(tg.Tensor([1.0])).flags.writeable
     assert np.array(tg.Tensor([1.0])).flags.writeable
+
+
+def test_a_copy_is_made_only_where_it_is_allowed() -> None:
+    t = tg.Tensor([1.0, 2.0])
+    assert np.shares_memory(np.asarray(t), t.data)
+    assert np.shares_memory(np.array(t, copy=False), t.data)
+    assert not np.shares_memory(np.array(t, copy=True), t.data)
+    with pytest.raises(ArgumentError, match="without a copy"):
+        np.array(t, dtype=np.float32, copy=False)
+
+
+@pytest.mark.parametrize("make", [copy.copy, copy.deepcopy, pickle.dumps], ids=["copy", "deepcopy", "pickle"])
+def test_a_computed_tensor_is_not_copied_without_its_graph(make: Callable[[Any], Any]) -> None:
+    with pytest.raises(GraphError, match=r"\.detach\(\)"):
+        make(leaf(1.0) * 2)
+    make((leaf(1.0) * 2).detach())
 
 
 def test_item_numpy_and_detach_are_the_ways_out() -> None:

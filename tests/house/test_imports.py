@@ -32,7 +32,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "anomaly": ("errors", "mode"),
     "primitives": ("errors",),
     "tape": TAPE,
-    "tensor": TENSOR,  # with array_interface, which is the part of a Tensor that looks like an array
+    "tensor": TENSOR,  # with array_interface, refusals and remedies, the part of a Tensor that looks like an array
     "functional": FUNCTIONAL,
     "transforms": TRANSFORMS,
     "graphs": GRAPHS,
@@ -68,7 +68,7 @@ def room_of(path: pathlib.Path) -> str:
 
 def room_called(name: str) -> str:
     """Return the room that the module or name `name` of the package belongs to."""
-    if name == "array_interface":
+    if name in ("array_interface", "refusals", "remedies"):
         return "tensor"
     is_module = (PACKAGE / name).is_dir() or (PACKAGE / f"{name}.py").exists()
     return name if is_module else "__init__"
