@@ -12,13 +12,17 @@ PACKAGE = pathlib.Path(__file__).parents[1] / "tinygrad_lite"
 CORE = {
     "errors.py",
     "primitives",
+    "mode.py",
+    "anomaly.py",
     "tape.py",
     "tensor.py",
     "array_interface.py",
+    "refusals.py",
     "functional",
     "nested.py",
-    "transforms.py",
+    "transforms",
 }
+# remedies.py is no code but a table of what to write instead of NumPy's functions; it counts for the package alone
 BUDGETS = {"core": 1500, "package": 6000}
 UNCOUNTED = {tokenize.COMMENT, tokenize.NL, tokenize.NEWLINE, tokenize.INDENT, tokenize.DEDENT, tokenize.ENDMARKER}
 

@@ -80,7 +80,7 @@ def examine_cotangent(anomalous: Anomalous, node: Any, operand: int, g: Any, gx:
 
 def _array(value: Any) -> np.ndarray:
     """Return the values of an array or of a Tensor."""
-    return np.asarray(getattr(value, "_data", value))
+    return np.asarray(getattr(value, "_array", value))
 
 
 def _found(anomalous: Anomalous, values: np.ndarray) -> str:

@@ -16,7 +16,7 @@ from numpy.typing import DTypeLike
 from tinygrad_lite import primitives as p
 from tinygrad_lite import refusals
 from tinygrad_lite.errors import ArgumentError, DetachError, DtypeError, IndexingError, ShapeError, UnsupportedError
-from tinygrad_lite.primitives.reductions import Axis
+from tinygrad_lite.primitives.reductions import Axis, plain_axis
 
 if TYPE_CHECKING:
     from tinygrad_lite.tensor import Operand, Tensor
@@ -86,7 +86,7 @@ class ArrayInterface(refusals.Refusals):
     """The part of a Tensor that looks like an array."""
 
     __slots__ = ()
-    _data: np.ndarray
+    _array: np.ndarray
     __record__: Callable[..., Tensor]
     __hash__ = object.__hash__
 
@@ -94,23 +94,23 @@ class ArrayInterface(refusals.Refusals):
 
     @property
     def shape(self) -> tuple[int, ...]:
-        return self._data.shape
+        return self._array.shape
 
     @property
     def ndim(self) -> int:
-        return self._data.ndim
+        return self._array.ndim
 
     @property
     def size(self) -> int:
-        return self._data.size
+        return self._array.size
 
     @property
     def dtype(self) -> np.dtype[Any]:
-        return self._data.dtype
+        return self._array.dtype
 
     @property
     def strides(self) -> tuple[int, ...]:
-        return self._data.strides
+        return self._array.strides
 
     # ----- Operators -----
 
@@ -197,13 +197,13 @@ class ArrayInterface(refusals.Refusals):
         return self.swapaxes(-1, -2)
 
     def sum(self, axis: Axis = None, *, keepdims: bool = False) -> Tensor:
-        return self.__record__(p.sum, (self,), {"axis": axis, "keepdims": keepdims})
+        return self.__record__(p.sum, (self,), {"axis": plain_axis(axis), "keepdims": keepdims})
 
     def mean(self, axis: Axis = None, *, keepdims: bool = False) -> Tensor:
-        return self.__record__(p.mean, (self,), {"axis": axis, "keepdims": keepdims})
+        return self.__record__(p.mean, (self,), {"axis": plain_axis(axis), "keepdims": keepdims})
 
     def prod(self, axis: Axis = None, *, keepdims: bool = False) -> Tensor:
-        return self.__record__(p.prod, (self,), {"axis": axis, "keepdims": keepdims})
+        return self.__record__(p.prod, (self,), {"axis": plain_axis(axis), "keepdims": keepdims})
 
     def var(self, axis: Axis = None, *, ddof: float = 0, keepdims: bool = False) -> Any:
         return np.var(self, axis, ddof=ddof, keepdims=keepdims)  # it comes back through __array_function__
@@ -212,10 +212,10 @@ class ArrayInterface(refusals.Refusals):
         return np.std(self, axis, ddof=ddof, keepdims=keepdims)  # it comes back through __array_function__
 
     def max(self, axis: Axis = None, *, keepdims: bool = False) -> Tensor:
-        return self.__record__(p.max, (self,), {"axis": axis, "keepdims": keepdims})
+        return self.__record__(p.max, (self,), {"axis": plain_axis(axis), "keepdims": keepdims})
 
     def min(self, axis: Axis = None, *, keepdims: bool = False) -> Tensor:
-        return self.__record__(p.min, (self,), {"axis": axis, "keepdims": keepdims})
+        return self.__record__(p.min, (self,), {"axis": plain_axis(axis), "keepdims": keepdims})
 
     def clip(self, min: Operand | None = None, max: Operand | None = None) -> Any:
         return np.clip(self, min, max)  # it comes back through __array_function__
@@ -248,10 +248,10 @@ class ArrayInterface(refusals.Refusals):
     def __len__(self) -> int:
         if not self.ndim:
             raise UnsupportedError("a Tensor without axes has no length")
-        return len(self._data)
+        return len(self._array)
 
     def __contains__(self, value: Operand) -> bool:
-        return bool((self == value)._data.any())
+        return bool((self == value)._array.any())
 
     def __iter__(self) -> Iterator[Tensor]:
         if not self.ndim:
@@ -266,8 +266,8 @@ class ArrayInterface(refusals.Refusals):
         if converts and copy is False:
             raise ArgumentError(f"a Tensor of dtype {self.dtype} does not become {np.dtype(dtype)} without a copy")
         if copy or converts:
-            return np.array(self._data, dtype=dtype)
-        view = self._data.view()
+            return np.array(self._array, dtype=dtype)
+        view = self._array.view()
         view.flags.writeable = False
         return view
 
@@ -281,7 +281,7 @@ class ArrayInterface(refusals.Refusals):
         self._refuse_to_detach("taking it for an index")
         if self.ndim or self.dtype.kind not in "iu":
             raise DtypeError(f"an index is an integer without axes, not a Tensor of {self.dtype}{list(self.shape)}")
-        return self._data.__index__()
+        return self._array.__index__()
 
     def __bool__(self) -> bool:
         if self.size != 1:
@@ -289,13 +289,13 @@ class ArrayInterface(refusals.Refusals):
                 f"the truth of {self.size} values is ambiguous; use .numpy().any() or .numpy().all(), "
                 "and find a Tensor in a list by its identity, with `is`"
             )
-        return bool(self._data)
+        return bool(self._array)
 
     def _only_value(self, conversion: str) -> Any:
         self._refuse_to_detach(conversion)
         if self.ndim:
             raise ShapeError(f"{conversion} takes a Tensor without axes, not one of shape {self.shape}; use .item()")
-        return self._data
+        return self._array
 
     def _refuse_to_detach(self, conversion: str) -> None:
         if self.requires_grad:  # type: ignore[attr-defined]  # Tensor is the only subclass

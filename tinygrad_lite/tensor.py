@@ -15,7 +15,16 @@ from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from tinygrad_lite.anomaly import examine_result, user_place
 from tinygrad_lite.array_interface import ArrayInterface, supported_dtype
-from tinygrad_lite.errors import DefinitionError, DtypeError, GraphError, IndexingError, ShapeError, TinygradLiteError
+from tinygrad_lite.errors import (
+    ArgumentError,
+    DefinitionError,
+    DtypeError,
+    GraphError,
+    IndexingError,
+    ShapeError,
+    TinygradLiteError,
+    UnsupportedError,
+)
 from tinygrad_lite.mode import MODE
 from tinygrad_lite.primitives import Primitive
 from tinygrad_lite.primitives.primitive import silent
@@ -35,7 +44,7 @@ def record(primitive: Primitive, operands: tuple[Any, ...], static: dict[str, An
     for operand in operands:
         node, value = None, operand
         if type(operand) is Tensor:
-            value, node = operand._data, operand._node
+            value, node = operand._array, operand._node
             if node is not None:
                 wanted |= bit
             elif not value.ndim and primitive.is_elementwise:
@@ -49,19 +58,19 @@ def record(primitive: Primitive, operands: tuple[Any, ...], static: dict[str, An
         bit <<= 1
     if weak and np.ndarray not in map(type, values):
         # scalars are weak beside arrays; among themselves Tensors keep their dtypes
-        values = [x._data if type(x) is Tensor else value for x, value in zip(operands, values)]
+        values = [x._array if type(x) is Tensor else value for x, value in zip(operands, values)]
     recording, scope, places, anomaly = MODE.get()
     forward = primitive.forward
     if anomaly is not None:
         forward = silent(forward)  # for we tell more than NumPy's warning
     try:
         result = forward(*values, **static)
-    except (ValueError, TypeError, IndexError) as problem:
+    except (ValueError, TypeError, IndexError, OverflowError) as problem:
         raise explained(problem, primitive, values, static) from problem
     if type(result) is not ndarray:
         result = np.asarray(result)
     tensor = _new(Tensor)
-    tensor._data = result
+    tensor._array = result
     tensor._node = tensor._name = None
     if anomaly is not None:
         examine_result(anomaly, primitive.name, values, inputs, result, scope)
@@ -91,7 +100,7 @@ def _absent(value: Any) -> Any:
 def wrap(data: Array, node: AnyNode | None) -> Tensor:
     """Make a Tensor of an array that nobody else will write to, without a copy."""
     tensor = _new(Tensor)
-    tensor._data = data
+    tensor._array = data
     tensor._node = node
     tensor._name = None
     return tensor
@@ -104,14 +113,27 @@ ndarray = np.ndarray
 
 def constant(value: Any) -> Any:
     """Return an operand that is not a Tensor as an array; raises DtypeError if it cannot be computed with."""
-    array = np.asarray(value)
+    array = value if type(value) is ndarray else plain_array(value)
     supported_dtype(array.dtype)
     return array
 
 
+def plain_array(value: Any) -> Array:
+    """Return what is not a Tensor as an array; raises for what a plain array would not say in full."""
+    if isinstance(value, ndarray) and type(value) is not ndarray:
+        if isinstance(value, np.ma.MaskedArray):
+            raise UnsupportedError("Tensors know no masked values; give array.filled(value), and its mask to np.where")
+        if isinstance(value, np.matrix):
+            raise UnsupportedError("to Tensors * is not @, as it is to np.matrix; give np.asarray(matrix)")
+    try:
+        return np.asarray(value)
+    except ValueError as problem:
+        raise ShapeError(f"{value!r} does not make an array: {problem}") from problem
+
+
 def as_operand(value: Operand) -> Tensor | Array:
     """Return a Tensor as it is and anything else as an array."""
-    return value if isinstance(value, Tensor) else np.asarray(value)
+    return value if isinstance(value, Tensor) else plain_array(value)
 
 
 def as_floats(value: Operand) -> Tensor | Array:
@@ -139,6 +161,8 @@ def explained(problem: Exception, primitive: Primitive, values: list[Any], stati
     message = f"{primitive.name}({given}{options}): {problem}"
     if isinstance(problem, ValueError):
         return ShapeError(message)
+    if isinstance(problem, OverflowError):
+        return ArgumentError(message)
     return IndexingError(message) if isinstance(problem, IndexError) else DtypeError(message)
 
 
@@ -161,8 +185,8 @@ class Tensor(ArrayInterface):
     True
     """
 
-    __slots__ = ("__weakref__", "_data", "_name", "_node")
-    _data: Array
+    __slots__ = ("__weakref__", "_array", "_name", "_node")
+    _array: Array
     _node: AnyNode | None
     _name: str | None
 
@@ -178,10 +202,10 @@ class Tensor(ArrayInterface):
     ) -> None:
         if isinstance(data, Tensor):
             data._refuse_to_detach("Tensor()")
-            data = data._data
-        array = np.array(data, dtype=dtype, order="C")
+            data = data._array
+        array = np.array(plain_array(data), dtype=dtype, order="C")
         supported_dtype(array.dtype)
-        self._data = array if array.dtype.isnative else array.astype(array.dtype.newbyteorder("="))
+        self._array = array if array.dtype.isnative else array.astype(array.dtype.newbyteorder("="))
         self._name = name
         self._node = None
         self.requires_grad = requires_grad
@@ -191,7 +215,7 @@ class Tensor(ArrayInterface):
     @property
     def data(self) -> Array:
         """The values, as a read-only view; `assign` replaces them."""
-        view = self._data.view()
+        view = self._array.view()
         view.flags.writeable = False
         return view
 
@@ -208,32 +232,32 @@ class Tensor(ArrayInterface):
 
     def numpy(self) -> Array:
         """Return a copy of the values that is the caller's own."""
-        return self._data.copy()
+        return self._array.copy()
 
     def item(self) -> float:
         """Return the only value as a Python number."""
         if self.size != 1:
             raise ShapeError(f"item() needs exactly one value, this Tensor has shape {self.shape}")
-        return self._data.item()  # type: ignore[no-any-return]  # NumPy's stubs lose the type
+        return self._array.item()  # type: ignore[no-any-return]  # NumPy's stubs lose the type
 
     def detach(self) -> Tensor:
         """Return a Tensor of the same values that carries no gradient."""
-        return wrap(self._data, None)
+        return wrap(self._array, None)
 
     def assign(self, value: Operand) -> None:
         """Replace the values by others of the same shape; a graph recorded earlier keeps the ones it was recorded with.
 
         This is the only way a Tensor changes; optimizers and `load_state_dict` use it.
         """
-        node, old = self._node, self._data
+        node, old = self._node, self._array
         if type(node) is Node:
             raise GraphError(f"assign() is for leaves; this Tensor was computed by {node.primitive.name}")
-        new = value._data if type(value) is Tensor else np.array(value)
+        new = value._array if type(value) is Tensor else np.array(plain_array(value))
         if new.dtype is not old.dtype and not np.can_cast(supported_dtype(new.dtype), old.dtype, "same_kind"):
             raise DtypeError(f"assign() to {self.name or 'a Tensor'} of dtype {old.dtype} got dtype {new.dtype}")
         if new.shape != old.shape:
             raise ShapeError(f"assign() to {self.name or 'a Tensor'} of shape {old.shape} got shape {new.shape}")
-        self._data = new if new.dtype is old.dtype else new.astype(old.dtype)
+        self._array = new if new.dtype is old.dtype else new.astype(old.dtype)
 
     # ----- Gradients -----
 
@@ -257,7 +281,7 @@ class Tensor(ArrayInterface):
                     f"a Tensor of dtype {self.dtype} cannot require a gradient; "
                     "give floats, for example Tensor(data, requires_grad=True, dtype=np.float64)"
                 )
-            self._node = Leaf(self._data, self._name)
+            self._node = Leaf(self._array, self._name)
 
     @property
     def grad(self) -> Array | None:
@@ -300,7 +324,7 @@ class Tensor(ArrayInterface):
                 "reduce it to a scalar first, for example with .sum()"
             )
         else:
-            cotangent = self.dtype.type(1) if not self.ndim else np.ones_like(self._data)
+            cotangent = self.dtype.type(1) if not self.ndim else np.ones_like(self._array)
         arrived = sweep(tape(root), {root: cotangent})
         with _adding_up:
             for leaf, gradient in arrived.items():
@@ -308,7 +332,7 @@ class Tensor(ArrayInterface):
                 leaf.grad = gradient if leaf.grad is None else np.asarray(leaf.grad + gradient)
 
     def __repr__(self) -> str:
-        values = np.array2string(self._data, threshold=20, precision=6, separator=", ", prefix="Tensor(")
+        values = np.array2string(self._array, threshold=20, precision=6, separator=", ", prefix="Tensor(")
         facts = [values, f"shape={self.shape}", f"dtype={self.dtype}"]
         if isinstance(self._node, Node):
             facts.append(f"from={self._node.primitive.name}")
@@ -327,7 +351,7 @@ class Tensor(ArrayInterface):
                 f"a Tensor computed by {self._node.primitive.name} cannot be copied or pickled with its graph; "
                 "use .detach() to take its values along"
             )
-        return _restored, (self._data, self._name, self.requires_grad, self.grad)
+        return _restored, (self._array, self._name, self.requires_grad, self.grad)
 
 
 def _restored(data: Array, name: str | None, requires_grad: bool, grad: Array | None) -> Tensor:

@@ -1,10 +1,11 @@
 """One operation case: a primitive, how it is called, and where its operands are drawn from.
 
-A case says nothing about what is checked. The tests, and later the conformance kit, read the same table.
+A case says nothing about what is checked: that is what the conformance kit knows.
 """
 
 from __future__ import annotations
 
+import functools
 import zlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -12,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_lite.check.variants import Call
 from tinygrad_lite.primitives import PRIMITIVES
 
 Shape = tuple[int, ...]
@@ -55,25 +57,20 @@ class Case:
         function = self.spelled or PRIMITIVES[self.primitive]
         return function(*self.arguments(*operands), **self.static)
 
-    def in_terms_of(self, xp: Any) -> Callable[..., Any]:
-        """Return the same function written with NumPy or jax.numpy."""
+    def reference_in(self, xp: Any) -> Callable[..., Any]:
+        """Return the same function of the primitive's arguments written with NumPy or jax.numpy."""
+        if self.reference is None:
+            return getattr(xp, self.primitive)
+        return functools.partial(self.reference, xp)
 
-        def function(*operands: Any) -> Any:
-            if self.reference is None:
-                return getattr(xp, self.primitive)(*self.arguments(*operands), **self.static)
-            return self.reference(xp, *self.arguments(*operands), **self.static)
-
-        return function
+    def call(self) -> Call:
+        """Return the case as the conformance kit takes it."""
+        primitive = PRIMITIVES[self.primitive]
+        return Call(primitive, self.operands(), self.static, self.arguments, self.spelled, self.constants)
 
     def wanted(self) -> tuple[int, ...]:
-        """Return the positions of the operands to differentiate by: floats that reach an operand with a rule."""
-        operands = self.operands()
-        floats = [i for i, x in enumerate(operands) if x.dtype.kind == "f" and i not in self.constants]
-        arguments = self.arguments(*operands)
-        rules = PRIMITIVES[self.primitive].rules_for(len(arguments))
-        if len(arguments) == len(operands):
-            return tuple(i for i in floats if rules[i] is not None)
-        return tuple(floats) if any(rule is not None for rule in rules) else ()
+        """Return the positions of the operands to differentiate by."""
+        return self.call().wanted
 
 
 # ----- Where operands are drawn from -----

@@ -1,7 +1,7 @@
 """The one table of operation cases; every test of operations is driven by it.
 
 A primitive without a case fails `test_the_table.py`. Each room of `tinygrad_lite/primitives` has its part of the table
-in a module of its own beside this one; `layouts` gives each case again with its operands in other memory orders.
+in a module of its own beside this one.
 """
 
 from __future__ import annotations

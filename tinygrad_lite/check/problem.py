@@ -32,7 +32,7 @@ class Problem:
                 if isinstance(leaf, Module):
                     prefix = "" if len(args) == 1 and leaf is argument else f"{path}."
                     self.names += [prefix + parameter_name for parameter_name, _ in leaf.named_parameters()]
-                    self.values += [parameter._data for parameter in leaf.parameters()]
+                    self.values += [parameter._array for parameter in leaf.parameters()]
                 else:
                     self.names.append(path)
                     self.values.append(leaf)

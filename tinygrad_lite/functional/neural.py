@@ -5,7 +5,7 @@ from __future__ import annotations
 from tinygrad_lite import primitives as p
 from tinygrad_lite.errors import ArgumentError
 from tinygrad_lite.primitives.definition import Value
-from tinygrad_lite.primitives.reductions import Axis
+from tinygrad_lite.primitives.reductions import Axis, plain_axis
 from tinygrad_lite.tensor import Operand, as_floats, as_operand
 
 
@@ -48,7 +48,7 @@ def softmax(x: Operand, axis: Axis = -1) -> Value:
     >>> tg.softmax(np.array([1000.0, 1000.0]))
     array([0.5, 0.5])
     """
-    return p.softmax(as_floats(x), axis=axis)
+    return p.softmax(as_floats(x), axis=plain_axis(axis))
 
 
 def log_softmax(x: Operand, axis: Axis = -1) -> Value:
@@ -58,7 +58,7 @@ def log_softmax(x: Operand, axis: Axis = -1) -> Value:
     >>> tg.log_softmax(np.array([0.0, 1000.0]))
     array([-1000.,     0.])
     """
-    return p.log_softmax(as_floats(x), axis=axis)
+    return p.log_softmax(as_floats(x), axis=plain_axis(axis))
 
 
 def logsumexp(x: Operand, axis: Axis = None, keepdims: bool = False) -> Value:
@@ -68,7 +68,7 @@ def logsumexp(x: Operand, axis: Axis = None, keepdims: bool = False) -> Value:
     >>> bool(np.isclose(tg.logsumexp(np.array([1000.0, 1000.0])), 1000 + np.log(2)))
     True
     """
-    return p.logsumexp(as_floats(x), axis=axis, keepdims=keepdims)
+    return p.logsumexp(as_floats(x), axis=plain_axis(axis), keepdims=keepdims)
 
 
 def linear(x: Operand, weight: Operand, bias: Operand) -> Value:

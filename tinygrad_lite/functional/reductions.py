@@ -11,7 +11,7 @@ from tinygrad_lite import primitives as p
 from tinygrad_lite.array_interface import answers_for
 from tinygrad_lite.errors import ArgumentError, UnsupportedError
 from tinygrad_lite.primitives.definition import Value
-from tinygrad_lite.primitives.reductions import Axis, reduced_axes
+from tinygrad_lite.primitives.reductions import Axis, plain_axis, reduced_axes
 from tinygrad_lite.tensor import Operand, as_floats, as_operand
 
 
@@ -25,7 +25,7 @@ def sum(a: Operand, axis: Axis = None, dtype: DTypeLike | None = None, *, keepdi
            [0., 1.]])
     """
     a = as_operand(a)
-    return p.sum(a if dtype is None else a.astype(dtype), axis=axis, keepdims=keepdims)
+    return p.sum(a if dtype is None else a.astype(dtype), axis=plain_axis(axis), keepdims=keepdims)
 
 
 @answers_for(np.mean)
@@ -37,7 +37,7 @@ def mean(a: Operand, axis: Axis = None, dtype: DTypeLike | None = None, *, keepd
     array([0.25, 0.25, 0.25, 0.25])
     """
     a = as_operand(a)
-    return p.mean(a if dtype is None else a.astype(dtype), axis=axis, keepdims=keepdims)
+    return p.mean(a if dtype is None else a.astype(dtype), axis=plain_axis(axis), keepdims=keepdims)
 
 
 @answers_for(np.max, np.amax)
@@ -48,7 +48,7 @@ def max(a: Operand, axis: Axis = None, *, keepdims: bool = False) -> Value:
     >>> tg.grad(lambda x: np.max(x))(np.array([2.0, 1.0, 2.0]))
     array([0.5, 0. , 0.5])
     """
-    return p.max(as_operand(a), axis=axis, keepdims=keepdims)
+    return p.max(as_operand(a), axis=plain_axis(axis), keepdims=keepdims)
 
 
 @answers_for(np.min, np.amin)
@@ -59,7 +59,7 @@ def min(a: Operand, axis: Axis = None, *, keepdims: bool = False) -> Value:
     >>> tg.grad(lambda x: np.min(x))(np.array([2.0, 1.0, 3.0]))
     array([0., 1., 0.])
     """
-    return p.min(as_operand(a), axis=axis, keepdims=keepdims)
+    return p.min(as_operand(a), axis=plain_axis(axis), keepdims=keepdims)
 
 
 @answers_for(np.prod)
@@ -70,7 +70,7 @@ def prod(a: Operand, axis: Axis = None, *, keepdims: bool = False) -> Value:
     >>> tg.grad(lambda x: np.prod(x))(np.array([0.0, 2.0, 3.0]))
     array([6., 0., 0.])
     """
-    return p.prod(as_operand(a), axis=axis, keepdims=keepdims)
+    return p.prod(as_operand(a), axis=plain_axis(axis), keepdims=keepdims)
 
 
 @answers_for(np.var)
@@ -81,7 +81,7 @@ def var(a: Operand, axis: Axis = None, *, ddof: float = 0, keepdims: bool = Fals
     >>> tg.grad(lambda x: np.var(x))(np.array([1.0, 2.0, 3.0]))
     array([-0.66666667,  0.        ,  0.66666667])
     """
-    return p.var(as_floats(a), axis=axis, ddof=ddof, keepdims=keepdims)
+    return p.var(as_floats(a), axis=plain_axis(axis), ddof=ddof, keepdims=keepdims)
 
 
 @answers_for(np.std)
@@ -92,7 +92,7 @@ def std(a: Operand, axis: Axis = None, *, ddof: float = 0, keepdims: bool = Fals
     >>> tg.grad(lambda x: np.std(x))(np.full(3, 0.1))
     array([0., 0., 0.])
     """
-    return p.std(as_floats(a), axis=axis, ddof=ddof, keepdims=keepdims)
+    return p.std(as_floats(a), axis=plain_axis(axis), ddof=ddof, keepdims=keepdims)
 
 
 @answers_for(np.linalg.norm)
@@ -109,7 +109,7 @@ def norm(x: Operand, ord: int | str | None = None, axis: Axis = None, keepdims: 
         raise UnsupportedError(
             f"norm() of order {ord!r} over {count} axes does not record; write it with np.abs and np.sum"
         )
-    return p.norm(x, axis=axis, keepdims=keepdims)
+    return p.norm(x, axis=plain_axis(axis), keepdims=keepdims)
 
 
 def sum_squares(*arrays: Operand, factor: float = 1.0) -> Value:

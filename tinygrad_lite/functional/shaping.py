@@ -38,14 +38,14 @@ def reshape(a: Operand, shape: int | tuple[int, ...]) -> Value:
 
 
 @answers_for(np.transpose)
-def transpose(a: Operand, axes: Sequence[int] | None = None) -> Value:
+def transpose(a: Operand, axes: int | Sequence[int] | None = None) -> Value:
     """Return the array with its axes in reverse order, or in the order of `axes`.
 
     >>> import numpy as np, tinygrad_lite as tg
     >>> tg.transpose(np.ones((2, 3))).shape
     (3, 2)
     """
-    return as_operand(a).transpose(None if axes is None else tuple(axes))
+    return as_operand(a).transpose(tuple(axes) if isinstance(axes, Sequence) else axes)
 
 
 @answers_for(np.swapaxes)
@@ -189,5 +189,6 @@ def _ndim(a: Operand) -> int:
 
 
 @answers_for(np.size)
-def _size(a: Operand) -> int:
-    return as_operand(a).size
+def _size(a: Operand, axis: int | None = None) -> int:
+    operand = as_operand(a)
+    return operand.size if axis is None else operand.shape[axis]

@@ -151,7 +151,7 @@ class Module:
             if tensor.dtype.kind == "f":
                 requires_grad = tensor.requires_grad
                 tensor.requires_grad = False
-                tensor._data = tensor._data.astype(dtype)
+                tensor._array = tensor._array.astype(dtype)
                 tensor.requires_grad = requires_grad
         return copied
 

@@ -77,7 +77,7 @@ class Optimizer:
                 if maximize:
                     gradient = -gradient
                 changed += (parameter, *state)
-                values += self.rule.update(parameter._data, gradient, *[part._data for part in state], lr=lr, t=t)
+                values += self.rule.update(parameter._array, gradient, *[part._array for part in state], lr=lr, t=t)
         if not changed:
             raise GraphError("step() without a gradient on any parameter; call backward() on the objective first")
         if t == 1 and [tensor.shape for tensor in changed] != [np.shape(value) for value in values]:

@@ -6,6 +6,7 @@ is the derivative of the textbook and nothing else. The subgradients chosen at k
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -36,6 +37,8 @@ def _power_by_base(g: Value, _y: Value, x: Value, p: Value) -> Value:
 
 def _power_by_exponent(g: Value, y: Value, x: Value, _p: Value) -> Value:
     """xᵖ·log x, whose limit at x = 0 is 0 for every p > 0; nan for x < 0, where the function of p is not real."""
+    if isinstance(x, int | float):
+        return g * y * (math.log(x) if x > 0 else 0.0 if x == 0 else math.nan)
     return g * y * np.log(np.where(x == 0, np.ones_like(x), x))
 
 

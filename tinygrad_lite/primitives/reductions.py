@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import math
+import operator
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -15,6 +16,13 @@ from tinygrad_lite.primitives.elementwise import stop_gradient
 from tinygrad_lite.primitives.primitive import Primitive
 
 Axis: TypeAlias = int | tuple[int, ...] | None
+
+
+def plain_axis(axis: Any) -> Axis:
+    """Return an axis as Python integers, which nobody can change after they were recorded."""
+    if axis is None or type(axis) is int:
+        return axis
+    return tuple(operator.index(i) for i in axis) if isinstance(axis, tuple | list) else operator.index(axis)
 
 
 def reduced_axes(axis: Axis, ndim: int) -> tuple[int, ...]:

@@ -69,7 +69,7 @@ def _differentiated(
     recording = recorded(f, args, chosen, kwargs)
     result, beside = _split(recording.result, f) if has_aux else (recording.result, None)
     root = _scalar(result, f)
-    gradients = pulled_back([root], [np.ones_like(root._data)], recording.targets, recording.since)
+    gradients = pulled_back([root], [np.ones_like(root._array)], recording.targets, recording.since)
     by = tuple(args[i] for i in chosen) if isinstance(argnums, tuple) else args[chosen[0]]
     return root, beside, arranged(by, gradients), functools.partial(handed_out, recording=recording)
 

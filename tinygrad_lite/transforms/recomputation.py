@@ -40,15 +40,15 @@ def checkpoint(f: Function) -> Function:
             return f(*args, **kwargs)
         operands = [leaf for leaf in leaves_of(args) if carries_gradient(leaf)]
         segment = _Segment(f, map_leaves(_kept, args), kwargs, MODE.get().scope)
-        run = segment.run([_leaf_over(x._data) for x in operands])
+        run = segment.run([_leaf_over(x._array) for x in operands])
         if run.packed is None:
             return run.result
         segment.outside = run.outside
         inputs = (*map(node_of, operands), *run.outside)
-        values = (*(x._data for x in operands), *run.outside)  # a node stands in for what is used from outside
+        values = (*(x._array for x in operands), *run.outside)  # a node stands in for what is used from outside
         plan = _CHECKPOINT.make_plan((1 << len(inputs) + 1) - 1)
         assert plan is not None
-        data = run.packed._data
+        data = run.packed._array
         node = Node(_CHECKPOINT, {"segment": segment}, plan, inputs, values, data, segment.scope)
         parts = _unpacked(wrap(data, node), [leaf for leaf in leaves_of(run.result) if carries_gradient(leaf)])
         return map_leaves(lambda leaf: next(parts) if carries_gradient(leaf) else leaf, run.result)
@@ -127,7 +127,7 @@ class _Segment:
         given = operands[: len(operands) - len(self.outside)]
         inputs = [positive(x) if is_lifted else _leaf_over(x) for x in given]
         run = self.run(inputs)
-        if run.packed is None or run.outside != self.outside or not _alike(run.packed._data, y):
+        if run.packed is None or run.outside != self.outside or not _alike(run.packed._array, y):
             raise GraphError(
                 f"{name_of(self.f)} under checkpoint() gave something else when it was run again; it must not draw "
                 "random numbers, and what it uses must not change between the forward and the backward pass"
@@ -160,7 +160,7 @@ def _unpacked(packed: Tensor, like: list[Tensor]) -> Iterator[Tensor]:
 
 def _alike(again: np.ndarray, first: Value) -> bool:
     """Return whether two runs gave the same, up to what another order of additions does."""
-    values = first._data if isinstance(first, Tensor) else first
+    values = first._array if isinstance(first, Tensor) else first
     if again.shape != values.shape:
         return False
     scale = float(np.max(np.abs(values), initial=0.0, where=np.isfinite(values)))
@@ -171,7 +171,7 @@ def _alike(again: np.ndarray, first: Value) -> bool:
 def _run_again(*operands: Any, segment: _Segment) -> Any:
     packed = segment.run([_leaf_over(np.asarray(x)) for x in operands]).packed
     assert packed is not None
-    return packed._data
+    return packed._array
 
 
 def _rule_of(i: int) -> Rule:

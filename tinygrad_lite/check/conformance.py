@@ -1,0 +1,159 @@
+"""The conformance kit: a primitive held against all that the engine expects of one, in every way it is called."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+
+from tinygrad_lite.check import properties
+from tinygrad_lite.check.against_jax import jax_agrees
+from tinygrad_lite.check.properties import Property
+from tinygrad_lite.check.variants import Call, at_extremes, variants_of
+from tinygrad_lite.errors import ArgumentError, ConformanceError, DtypeError
+from tinygrad_lite.primitives import Primitive
+
+OF_VALUES: Final[dict[str, Property]] = {
+    "value": properties.value_is_recorded,
+    "lowering": properties.lowering_is_the_same,
+}
+OF_DERIVATIVES: Final[dict[str, Property]] = {
+    "first derivative": properties.first_derivative_is_the_numeric_one,
+    "second derivative": properties.second_derivative_is_the_numeric_one,
+    "both products": properties.products_from_both_sides_agree,
+    "float32": properties.single_precision_is_kept,
+    "memory": properties.gradients_own_their_memory,
+    "unread": properties.what_is_not_named_is_not_read,
+}
+
+
+@dataclass(frozen=True)
+class Finding:
+    """Whether one property held in one variant; `problem` says what was wrong, and is empty where it held."""
+
+    variant: str
+    property: str
+    problem: str
+
+
+@dataclass(frozen=True)
+class ConformanceReport:
+    """What was found of a primitive; truthy when everything held, and printed as a table."""
+
+    primitive: str
+    findings: tuple[Finding, ...]
+    left_out: tuple[str, ...]
+    """The variants that the primitive cannot take, each with what it said."""
+
+    def __bool__(self) -> bool:
+        return not any(finding.problem for finding in self.findings)
+
+    def raise_if_wrong(self) -> None:
+        """Raise ConformanceError with the table if anything did not hold."""
+        __tracebackhide__ = True  # pytest shows the line of the test and the table
+        if not self:
+            raise ConformanceError(str(self))
+
+    def __str__(self) -> str:
+        held: dict[str, list[str]] = {}
+        for finding in self.findings:
+            if not finding.problem:
+                held.setdefault(finding.variant, []).append(finding.property)
+        width = max((len(variant) for variant in held), default=0)
+        wrong = [f"  {f.variant}, {f.property}: {f.problem}" for f in self.findings if f.problem]
+        lines = [f"{self.primitive} does not conform:" if wrong else f"{self.primitive} conforms:", *wrong]
+        lines += [f"  {variant:<{width}}  {', '.join(names)}" for variant, names in held.items()]
+        return "\n".join([*lines, *(f"  left out: {reason}" for reason in self.left_out)])
+
+
+def check_primitive(
+    primitive: Primitive,
+    *operands: Any,
+    static: Mapping[str, Any] | None = None,
+    reference: Callable[..., Any] | None = None,
+    rng: int | np.random.Generator = 0,
+) -> ConformanceReport:
+    """Hold a primitive against everything that gradients of any order rely on; raise ConformanceError if it fails.
+
+    `operands` are examples: arrays of floats away from kinks and poles (integers or booleans for operands without a
+    rule), `static` its keyword arguments. It is called on them as given, in other memory layouts, in float32, with one
+    operand in the place of another, with axes counted from the other end, and, if it is elementwise, without axes,
+    empty, and broadcast; then at extreme values. Each time its value, its first and second derivatives along random
+    directions, the products from both sides, and what gradients share, read and return are looked at. `reference` is
+    the same function of arrays in `jax.numpy`: where JAX is installed, derivatives must agree with its own.
+
+    >>> import numpy as np, tinygrad_lite as tg
+    >>> from tinygrad_lite import testing
+    >>> @tg.primitive(lambda g, _y, x: 3 * g * x**2, elementwise=True)
+    ... def cube(x):
+    ...     return x**3
+    >>> bool(testing.check_primitive(cube, np.array([[0.5, -1.0], [2.0, 0.3]])))
+    True
+    """
+    __tracebackhide__ = True
+    report = examined(_called(primitive, operands, static or {}), np.random.default_rng(rng), reference)
+    report.raise_if_wrong()
+    return report
+
+
+def examined(call: Call, rng: np.random.Generator, reference: Callable[..., Any] | None = None) -> ConformanceReport:
+    """Return what is found when a call is held against every property in every variant."""
+    findings: list[Finding] = []
+    left_out: list[str] = []
+    for variant in variants_of(call):
+        refusal = _refusal(variant)
+        if refusal:
+            left_out.append(f"{variant.variant}: {refusal}")
+            continue
+        named = {**OF_VALUES, **(OF_DERIVATIVES if variant.wanted else {})}
+        findings += _found(variant, named, rng)
+    for variant in at_extremes(call):
+        findings += _found(variant, {"silence": properties.extreme_values_are_silent}, rng)
+    if reference is not None:
+        findings += _found(call, {"JAX": lambda call, rng: jax_agrees(call, reference, rng)}, rng)
+    return ConformanceReport(call.primitive.name, tuple(findings), tuple(left_out))
+
+
+def _called(primitive: Primitive, operands: Iterable[Any], static: Mapping[str, Any]) -> Call:
+    """Return the call that a user has described; raises if it is none."""
+    if not isinstance(primitive, Primitive):
+        raise ArgumentError(f"check_primitive() takes a primitive, such as tg.primitive makes, got {primitive!r}")
+    arrays = tuple(np.asarray(x) for x in operands)
+    for i, x in enumerate(arrays):
+        if x.dtype.kind not in "fiub":
+            raise DtypeError(f"operand {i} must be an array of numbers, got dtype {x.dtype}")
+    doubles = tuple(x.astype(np.float64) if x.dtype.kind == "f" else x for x in arrays)
+    try:
+        primitive(*doubles, **static)
+    except Exception as problem:
+        given = ", ".join(f"{x.dtype}{list(x.shape)}" for x in doubles)
+        signature = inspect.signature(primitive)
+        raise ArgumentError(f"{primitive.name}{signature} cannot be called on {given}: {problem}") from problem
+    return Call(primitive, doubles, static)
+
+
+def _refusal(call: Call) -> str:
+    """Return why the primitive cannot be called so on plain arrays, nothing if it can."""
+    try:
+        call(*call.operands)
+    except Exception as problem:  # whatever its author raises is a refusal
+        return f"{type(problem).__name__}: {problem}".splitlines()[0]
+    return ""
+
+
+def _found(call: Call, named: Mapping[str, Property], rng: np.random.Generator) -> Iterable[Finding]:
+    for name, holds in named.items():
+        try:
+            holds(call, rng)
+        except Exception as problem:  # a rule may raise anything; here it is a finding
+            told = (
+                str(problem)
+                if isinstance(problem, properties.PropertyError)
+                else f"{type(problem).__name__}: {problem}"
+            )
+            yield Finding(call.variant, name, told)
+        else:
+            yield Finding(call.variant, name, "")
