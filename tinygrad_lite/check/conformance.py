@@ -125,7 +125,7 @@ def _called(primitive: Primitive, operands: Iterable[Any], static: Mapping[str, 
     for i, x in enumerate(arrays):
         if x.dtype.kind not in "fiub":
             raise DtypeError(f"operand {i} must be an array of numbers, got dtype {x.dtype}")
-    doubles = tuple(x.astype(np.float64) if x.dtype.kind == "f" else x for x in arrays)
+    doubles = tuple(x.astype(np.float64 if x.dtype.kind == "f" else x.dtype) for x in arrays)  # copies
     try:
         primitive(*doubles, **static)
     except Exception as problem:
