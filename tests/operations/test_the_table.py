@@ -8,6 +8,8 @@ import pytest
 
 from tests.operations.cases import CASES, DIFFERENTIABLE
 from tinygrad_lite import primitives
+from tinygrad_lite.check.conformance import examined
+from tinygrad_lite.check.variants import LAYOUTS, variants_of
 from tinygrad_lite.primitives import PRIMITIVES
 
 DIFFERENTIABLE_PRIMITIVES = sorted(
@@ -60,3 +62,20 @@ def test_a_variadic_or_binary_primitive_with_derivatives_meets_a_repeated_operan
     rules = PRIMITIVES[name].rules_for(2)
     if sum(rule is not None for rule in rules) > 1:
         assert "repeated" in labels_of(name) or name in ("maximum", "minimum")  # there a repeated operand is a kink
+
+
+@pytest.mark.parametrize("name", DIFFERENTIABLE_PRIMITIVES)
+def test_every_primitive_with_an_axis_is_called_with_it_counted_from_both_ends(name: str) -> None:
+    calls = [case.call() for case in DIFFERENTIABLE if case.primitive == name]
+    if any("axis" in call.static for call in calls):
+        assert any(variant.variant == "axes from the other end" for call in calls for variant in variants_of(call))
+
+
+@pytest.mark.parametrize("name", DIFFERENTIABLE_PRIMITIVES)
+def test_every_differentiable_primitive_meets_every_memory_layout_both_dtypes_and_extreme_values(name: str) -> None:
+    cases = [case for case in DIFFERENTIABLE if case.primitive == name][:4]
+    reports = [examined(case.call(), case.rng()) for case in cases]
+    met = {(finding.variant, finding.property) for report in reports for finding in report.findings}
+    assert {(layout, "first derivative") for layout in ("as given", *LAYOUTS)} <= met
+    assert {("as given", "float32"), ("as given", "both products"), ("as given", "second derivative")} <= met
+    assert {("extreme values 1 in float64", "silence"), ("extreme values 1 in float32", "silence")} <= met
