@@ -226,20 +226,24 @@ def single_precision_is_kept(call: Call, rng: np.random.Generator) -> None:
 
 
 def _rules_keep_single(single: Call, rng: np.random.Generator) -> None:
-    """Raise unless each rule gives float32 by itself: the engine casts, so a leak would only cost, but cost twice."""
-    arguments = [np.asarray(x) if isinstance(x, np.ndarray) else x for x in single.arguments(*single.operands)]
-    if any(isinstance(x, np.ndarray) and x.dtype == np.float64 for x in arguments):
-        return
-    y = np.asarray(single.primitive(*arguments, **single.static))
-    if y.dtype != np.float32:
-        return
+    """Raise unless each rule gives float32 by itself: the engine would cast, but the way there costs twice."""
+    for i, _, g, (y, *arguments), gx in _rules_on_arrays(single, rng):
+        given = {x.dtype for x in (g, y, *arguments) if isinstance(x, np.ndarray) and x.dtype.kind == "f"}
+        if given == {np.dtype(np.float32)} and gx.dtype != np.float32:
+            raise PropertyError(f"the rule of operand {i} widens float32 to {gx.dtype}")
+
+
+def _rules_on_arrays(
+    call: Call, rng: np.random.Generator
+) -> Iterator[tuple[int, Callable[..., Any], np.ndarray, list[Any], Any]]:
+    """Yield for each rule its operand's position, itself, the cotangent, the output and operands, and what it gives."""
+    arguments = list(call.arguments(*call.operands))
+    y = np.asarray(call.primitive(*arguments, **call.static))
     (g,) = random_like(rng, [y])
-    with np.errstate(all="ignore"):
-        for i, rule in enumerate(single.primitive.rules_for(len(arguments))):
-            if rule is not None and isinstance(arguments[i], np.ndarray) and arguments[i].dtype == np.float32:
-                gx = rule(g, y, *arguments, **single.static)
-                if gx.dtype != np.float32:
-                    raise PropertyError(f"the rule of operand {i} widens float32 to {gx.dtype}")
+    with np.errstate(all="ignore"):  # a rule for an operand that is not wanted here may meet a pole
+        for i, rule in enumerate(call.primitive.rules_for(len(arguments))):
+            if rule is not None:
+                yield i, rule, g, [y, *arguments], rule(g, y, *arguments, **call.static)
 
 
 # ----- Memory -----
@@ -273,41 +277,20 @@ def gradients_own_their_memory(call: Call, rng: np.random.Generator) -> None:
 
 
 def _rules_return_no_operand(call: Call, rng: np.random.Generator) -> None:
-    for i, gx, values in _each_rule(call, rng):
+    for i, _, _, values, gx in _rules_on_arrays(call, rng):
         if any(gx is value for value in values):
             raise PropertyError(f"the rule of operand {i} returns an operand or the output itself")
 
 
-def _each_rule(call: Call, rng: np.random.Generator) -> Iterator[tuple[int, Any, list[Any]]]:
-    """Yield the position of each rule, what it gives on arrays, and the output and operands that it was given."""
-    arguments = list(call.arguments(*call.operands))
-    y = np.asarray(call.primitive(*arguments, **call.static))
-    (g,) = random_like(rng, [y])
-    with np.errstate(all="ignore"):
-        for i, rule in enumerate(call.primitive.rules_for(len(arguments))):
-            if rule is not None:
-                yield i, rule(g, y, *arguments, **call.static), [y, *arguments]
-
-
 def what_is_not_named_is_not_read(call: Call, rng: np.random.Generator) -> None:
     """A rule gives the same when what it names with an underscore is spoilt."""
-    arguments = list(call.arguments(*call.operands))
-    y = np.asarray(call.primitive(*arguments, **call.static))
-    (g,) = random_like(rng, [y])
-    values = [y, *arguments]
-    with np.errstate(all="ignore"):
-        for position, rule in enumerate(call.primitive.rules_for(len(arguments))):
-            if rule is None:
-                continue
-            honest = rule(g, *values, **call.static)
-            if np.isnan(honest).any():  # a rule for an operand that is not wanted here may meet a pole
-                continue
-            for i, name in enumerate(parameter_names(rule, 1 + len(values))[1:]):
-                if name.startswith("_"):
-                    spoiled = rule(g, *values[:i], poisoned(values[i]), *values[i + 1 :], **call.static)
-                    if not np.array_equal(honest, spoiled):
-                        which = "the output" if i == 0 else f"operand {i - 1}"
-                        raise PropertyError(f"the rule of operand {position} reads {which}, which it names {name}")
+    for position, rule, g, values, honest in _rules_on_arrays(call, rng):
+        for i, name in enumerate(parameter_names(rule, 1 + len(values))[1:]):
+            if name.startswith("_") and not np.isnan(honest).any():
+                spoilt = rule(g, *values[:i], poisoned(values[i]), *values[i + 1 :], **call.static)
+                if not np.array_equal(honest, spoilt):
+                    which = "the output" if i == 0 else f"operand {i - 1}"
+                    raise PropertyError(f"the rule of operand {position} reads {which}, which it names {name}")
 
 
 def poisoned(value: Any) -> Any:
