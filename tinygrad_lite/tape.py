@@ -204,7 +204,7 @@ def sweep(
             masked = masked or primitive.selects
     if lift is not None:
         return pending
-    return {end: np.array(g, order="C", copy=None if end in owned else True) for end, g in pending.items()}
+    return {end: np.asarray(g, order="C") if end in owned else np.array(g, order="C") for end, g in pending.items()}
 
 
 @contextmanager
