@@ -21,7 +21,7 @@ RECTIFIERS: dict[str, Callable[[Any], Any]] = {
     "maximum": lambda x: np.maximum(x, 0),
     "maximum from the left": lambda x: np.maximum(0.0, x),
     "clip": lambda x: np.clip(x, 0, None),
-    "clip by its bound alone": lambda x: np.clip(x, min=0),
+    "clip by its bound alone": lambda x: tg.clip(x, min=0),
     "minus minimum": lambda x: -np.minimum(-x, 0),
     "where": lambda x: np.where(x > 0, x, 0),
 }
