@@ -11,7 +11,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from tinygrad_lite.errors import AnomalyError
+from tinygrad_lite.errors import AnomalyError, DefinitionError
 from tinygrad_lite.mode import ModeChange
 
 
@@ -35,7 +35,10 @@ class detect_anomaly(ModeChange):  # noqa: N801 - reads as a word: with detect_a
     """
 
     def __init__(self, infinities: bool = True) -> None:
-        super().__init__(anomaly=_not_finite if infinities else np.isnan, places=True)
+        if callable(infinities):
+            raise DefinitionError("detect_anomaly is called where it decorates a function: @tg.detect_anomaly()")
+        anomaly = _not_finite if infinities else np.isnan
+        super().__init__(anomaly=anomaly, anomaly_of_cotangents=anomaly, places=True)
 
 
 # ----- Looking -----
@@ -50,9 +53,8 @@ def examine_result(
     found = _found(anomalous, result)
     if not found:
         return
-    arrays = [x for x in operands if isinstance(x, np.ndarray)]
-    outside = any(_found(anomalous, x) for x in arrays)
-    remedy = "it was in an operand already: look at where that value comes from" if outside else _FORWARD.get(name)
+    outside = any(_found(anomalous, np.asarray(x)) for x in operands if isinstance(x, np.ndarray | float))
+    remedy = _FROM_OUTSIDE if outside else _FORWARD.get(name)
     held = [f"operand {i}{_named(inputs[i])}: {_summary(x)}" for i, x in enumerate(operands)]
     raise AnomalyError(_told(f"{name} gave {found}", user_place(), scope, held, remedy or _GROWN))
 
@@ -165,6 +167,12 @@ _POWER = (
     "exponent; keep the base away from 0, or positive"
 )
 
+_FROM_OUTSIDE = (
+    "it was in an operand already: look at where that value comes from, which is data, a constant, or a parameter "
+    "after a step of the optimizer that was too large"
+)
+_TOO_FEW = "the variance of fewer than ddof + 1 values is nan; look at the shape of what is reduced"
+
 _FORWARD: Final = {
     "exp": _OVERFLOW,
     "expm1": _OVERFLOW,
@@ -174,6 +182,8 @@ _FORWARD: Final = {
     "sqrt": _ROOT,
     "power": _POWER,
     "mean": "the mean of no values is nan; look at the shape of what is averaged",
+    "var": _TOO_FEW,
+    "std": _TOO_FEW,
     "softmax_cross_entropy": "a class with a logit of −∞ was the target, or a logit is +∞ or nan",
 }
 """What is likely to help against an infinite or undefined value, by the operation that gave it."""

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 
-from tinygrad_lite.errors import UnsupportedError
+from tinygrad_lite.errors import DefinitionError, GraphError, UnsupportedError
 
 
 class Mode(NamedTuple):
@@ -27,7 +27,9 @@ class Mode(NamedTuple):
     places: bool = False
     """Whether nodes remember the user's file and line."""
     anomaly: Callable[[np.ndarray], np.ndarray] | None = None
-    """Which values of an array are an anomaly to stop at; None to look at none."""
+    """Which values of a result are an anomaly to stop at; None to look at none."""
+    anomaly_of_cotangents: Callable[[np.ndarray], np.ndarray] | None = None
+    """The same for what arrives in a backward sweep, whose rules may meet infinities that the engine takes out."""
 
 
 MODE: ContextVar[Mode] = ContextVar("tinygrad_lite_mode", default=Mode())  # noqa: B039 - Mode is immutable
@@ -51,19 +53,22 @@ class ModeChange(ContextDecorator):
         MODE.set(mode._replace(**self._changes))
 
     def __exit__(self, *_: object) -> None:
+        if not _OUTER.get():
+            raise GraphError(f"{type(self).__name__} was entered in another thread or task than it is left in")
         *outer, mode = _OUTER.get()
         _OUTER.set(tuple(outer))
         MODE.set(mode)
 
     def __call__(self, function: Decorated) -> Decorated:
-        if inspect.isasyncgenfunction(function):
+        written = inspect.unwrap(function)
+        if inspect.isasyncgenfunction(written):
             raise UnsupportedError(
                 f"{type(self).__name__} does not decorate the asynchronous generator {function.__name__}; "
                 "use it inside, as a context manager around what computes"
             )
-        if inspect.iscoroutinefunction(function):
+        if inspect.iscoroutinefunction(written):
             return self._awaited(function)
-        return self._stepwise(function) if inspect.isgeneratorfunction(function) else super().__call__(function)
+        return self._stepwise(function) if inspect.isgeneratorfunction(written) else super().__call__(function)
 
     def _awaited(self, function: Decorated) -> Decorated:
         @functools.wraps(function)
@@ -98,6 +103,12 @@ class ModeChange(ContextDecorator):
         return stepwise  # type: ignore[return-value]  # it is called as the function was
 
 
+def _called(where: str, *given: object) -> None:
+    """Raise DefinitionError if a context was used as a decorator without being called."""
+    if given:
+        raise DefinitionError(f"{where} is called where it decorates a function: @tg.{where}()")
+
+
 class no_grad(ModeChange):  # noqa: N801 - reads as a word: with no_grad()
     """Compute without recording, as a context manager or a decorator; results carry no gradient.
 
@@ -108,7 +119,8 @@ class no_grad(ModeChange):  # noqa: N801 - reads as a word: with no_grad()
     False
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *given: object) -> None:
+        _called("no_grad", *given)
         super().__init__(record=False)
 
 
@@ -122,5 +134,6 @@ class enable_grad(ModeChange):  # noqa: N801 - reads as a word: with enable_grad
     True
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *given: object) -> None:
+        _called("enable_grad", *given)
         super().__init__(record=True)

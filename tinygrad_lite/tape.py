@@ -147,11 +147,13 @@ def sweep(
     *,
     ends: set[AnyNode] | None = None,
     lift: Lift | None = None,
+    selected: Iterable[AnyNode] = (),
 ) -> dict[AnyNode, Value]:
     """Carry cotangents from the nodes they are given for back to the ends, and return what arrives at each.
 
     `nodes` stand in the order of their creation. The ends are the leaves, or the nodes named. With `lift` the rules
     run on Tensors, and what arrives can be differentiated again; without, it is an array shared with nothing else.
+    The nodes that are `selected` from by something beyond them meet 0 · ∞ = 0, as behind an operation that selects.
     But for ownership, poles and broadcasting, which are looked after here once for all rules, this is:
 
         for node in reversed(nodes):
@@ -162,8 +164,8 @@ def sweep(
     members = None if ends is None else set(nodes)
     pending = dict(cotangents)
     owned: set[AnyNode] = set()  # nodes whose pending cotangent is an array that nothing else refers to
-    masked = False  # what selects makes zero cotangents on purpose; from there on 0 · ∞ must be 0
-    anomaly = MODE.get().anomaly
+    masked = set(selected)  # what lies behind an operation that selects: there 0 · ∞ is 0
+    anomaly = MODE.get().anomaly_of_cotangents
     if anomaly is not None:
         for cotangent in cotangents.values():
             examine_seed(anomaly, cotangent)
@@ -176,15 +178,21 @@ def sweep(
                 continue
             primitive = node.primitive
             output, operands = (node.output, node.operands) if lift is None else _lifted(node, lift)
+            is_masked = primitive.selects or node in masked
+            jointly = None if primitive.joint is None else primitive.joint(g, output, *operands, **node.static)
             for i, rule in node.plan.rules:
                 parent: AnyNode = node.inputs[i]  # type: ignore[assignment]  # rules are wanted for nodes only
                 if members is not None and parent not in members:
                     continue
-                gx = rule(g, output, *operands, **node.static)
-                if gx is not g and (primitive.poles or (masked and primitive.is_elementwise)):
+                gx = rule(g, output, *operands, **node.static) if jointly is None else jointly[i]
+                if gx is None:  # nothing arrives there
+                    continue
+                if gx is not g and (primitive.poles or (primitive.is_elementwise and node in masked)):
                     gx = _zero_kept_zero(g, gx)
+                if is_masked:
+                    masked.add(parent)
                 if gx.shape != parent.shape:
-                    gx = _summed_to(parent.shape, gx)
+                    gx = _summed_to(parent.shape, gx, primitive, i)
                 if gx.dtype is not parent.dtype and gx.dtype != parent.dtype:
                     gx = gx.astype(parent.dtype)
                 earlier = pending.get(parent)
@@ -201,7 +209,6 @@ def sweep(
                         owned.add(parent)
                 if anomaly is not None:
                     examine_cotangent(anomaly, node, i, g, pending[parent])
-            masked = masked or primitive.selects
     if lift is not None:
         return pending
     return {end: np.asarray(g, order="C") if end in owned else np.array(g, order="C") for end, g in pending.items()}
@@ -224,14 +231,17 @@ def _lifted(node: Node, lift: Lift) -> tuple[Value, list[Value]]:
     return output, operands
 
 
-def _summed_to(shape: tuple[int, ...], g: Value) -> Value:
+def _summed_to(shape: tuple[int, ...], g: Value, primitive: Primitive, operand: int) -> Value:
     """Sum the cotangent of a broadcast operand back to the operand's shape."""
     added = g.ndim - len(shape)
     total = np.add.reduce(g, axis=tuple(range(added))) if added > 0 else g
     if total.shape != shape and added >= 0:
         total = np.add.reduce(total, axis=tuple(i for i, n in enumerate(shape) if n == 1), keepdims=True)
     if total.shape != shape:
-        raise DefinitionError(f"a derivative rule gave a cotangent of shape {g.shape} for an operand of shape {shape}")
+        raise DefinitionError(
+            f"{primitive.name}: the rule of operand {operand} gave a cotangent of shape {g.shape} "
+            f"for an operand of shape {shape}"
+        )
     return total
 
 

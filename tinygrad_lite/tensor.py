@@ -59,7 +59,7 @@ def record(primitive: Primitive, operands: tuple[Any, ...], static: dict[str, An
     if weak and np.ndarray not in map(type, values):
         # scalars are weak beside arrays; among themselves Tensors keep their dtypes
         values = [x._array if type(x) is Tensor else value for x, value in zip(operands, values)]
-    recording, scope, places, anomaly = MODE.get()
+    recording, scope, places, anomaly, _ = MODE.get()
     forward = primitive.forward
     if anomaly is not None:
         forward = silent(forward)  # for we tell more than NumPy's warning
@@ -69,6 +69,8 @@ def record(primitive: Primitive, operands: tuple[Any, ...], static: dict[str, An
         raise explained(problem, primitive, values, static) from problem
     if type(result) is not ndarray:
         result = np.asarray(result)
+    if foreign and (result.base is not None or any(result is operand for operand in operands)):
+        result = result.copy()  # it may lie in an array of the user's own
     tensor = _new(Tensor)
     tensor._array = result
     tensor._node = tensor._name = None

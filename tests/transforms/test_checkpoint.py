@@ -12,7 +12,7 @@ import pytest
 
 import tinygrad_lite as tg
 from tinygrad_lite import nn
-from tinygrad_lite.errors import GraphError
+from tinygrad_lite.errors import AnomalyError, GraphError
 
 RNG = np.random.default_rng(3)
 X, K = RNG.normal(size=(3, 4)), RNG.normal(size=(4, 4))
@@ -211,3 +211,54 @@ def test_a_checkpointed_graph_dies_with_its_root() -> None:
         assert len(gc.get_objects()) - before < 20
     finally:
         gc.enable()
+
+
+# ----- What a review found -----
+
+
+def test_infinities_in_the_branch_that_was_not_chosen_stay_out_of_a_checkpoint() -> None:
+    steep = lambda x: np.exp(x) * x
+    x = np.array([1000.0, 1.0])
+    for wrapped in (plainly, tg.checkpoint):
+        gradient = tg.grad(lambda x, w=wrapped: np.sum(np.where(x < 10, w(steep)(x), 0.0)))(x)
+        assert np.allclose(gradient, [0, 2 * np.e])
+    two = tg.checkpoint(lambda x: (x * 2, steep(x)))
+    assert np.array_equal(tg.grad(lambda x: np.sum(two(x)[0]))(x), [2, 2])
+    unused = tg.checkpoint(lambda x, y: x * 2)
+    assert np.array_equal(tg.grad(lambda x: np.sum(unused(x, x * np.inf)))(x), [2, 2])
+
+
+def test_a_checkpoint_below_a_rule_that_gives_an_array_is_differentiated_twice() -> None:
+    cube = tg.checkpoint(lambda x: x**3)
+    assert tg.grad(tg.grad(lambda x: np.sign(cube(x)) * x + cube(x)))(2.0) == 12
+
+
+def test_a_checkpoint_swept_for_some_of_its_operands_dies_with_its_root() -> None:
+    outside = tg.Tensor(np.ones(20_000), requires_grad=True)
+    f = tg.checkpoint(lambda x: np.sin(x) * outside)
+    gc.disable()
+    tracemalloc.start()
+    try:
+        for _ in range(10):
+            tg.grad(lambda x: np.sum(f(x) ** 2))(np.ones(20_000))
+        assert tracemalloc.get_traced_memory()[0] < 5 * outside.data.nbytes
+    finally:
+        tracemalloc.stop()
+        gc.enable()
+
+
+def test_arrays_given_by_keyword_are_copied_and_a_function_without_operands_is_itself() -> None:
+    mask, x = np.ones(X.shape), tg.Tensor(X, requires_grad=True)
+    loss = np.sum(tg.checkpoint(lambda x, mask: x * mask)(x, mask=mask))
+    mask[...] = 0
+    loss.backward()
+    assert np.array_equal(x.grad, np.ones(X.shape))
+    assert tg.checkpoint(lambda: tg.Tensor(2.0, requires_grad=True) * 3)().item() == 6
+
+
+def test_an_anomaly_inside_of_a_checkpoint_is_named() -> None:
+    x = tg.Tensor([0.0, 1.0], requires_grad=True)
+    with tg.detect_anomaly():
+        y = tg.checkpoint(lambda x: np.sqrt(x) * 2)(x)
+        with pytest.raises(AnomalyError, match=r"the derivative of sqrt[^$]*test_checkpoint.py"):
+            np.sum(y).backward()

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+import functools
+from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
@@ -203,3 +204,45 @@ def test_stop_gradient_is_a_constant_to_every_order() -> None:
     x = tg.Tensor([1.0], requires_grad=True)
     assert not tg.stop_gradient(x).requires_grad
     assert np.array_equal(tg.stop_gradient([1, 2]), [1, 2])
+
+
+# ----- What a review found -----
+
+
+class Bound(nn.Module):
+    """Keeps a method of its own, a computed value and a cached one in attributes."""
+
+    def __init__(self) -> None:
+        self.w = tg.Tensor(2.0, requires_grad=True)
+        self.step = self.scaled
+        self.settings = Settings(3.0)
+
+    def scaled(self, x: Any) -> Any:
+        return self.w * x
+
+    @functools.cached_property
+    def square(self) -> Any:
+        return self.w * self.w
+
+    def forward(self, x: Any) -> Any:
+        return self.step(x) * self.settings.factor + self.square
+
+
+class Settings(NamedTuple):
+    factor: float
+
+
+def test_methods_caches_and_named_tuples_of_a_module_follow_its_parameters() -> None:
+    net = Bound()
+    net.square  # fills the cache with what was computed from the parameter itself  # noqa: B018
+    with tg.no_grad():
+        assert tg.grad(lambda net: net(5.0))(net) == {"w": 3 * 5 + 2 * 2}
+        assert tg.hessian(lambda net: net(5.0))(net) == {"w": {"w": 2}}
+
+
+def test_with_parameters_takes_a_dict_by_name() -> None:
+    net = network()
+    halved = net.with_parameters({name: tg.Tensor(p.data / 2) for name, p in reversed(net.named_parameters())})
+    assert np.array_equal(halved.layers[1].weight.data, net.layers[1].weight.data / 2)
+    with pytest.raises(ArgumentError, match="with_parameters"):
+        net.with_parameters({"layers.0.weight": tg.Tensor(1.0)})

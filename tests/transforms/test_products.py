@@ -195,3 +195,13 @@ def test_both_products_agree_for_any_structure_of_arguments(sizes: list[int], se
     left = sum(np.sum(g * t) for g, t in zip(cotangent, moved, strict=True))
     pairs = [(a["part"][i], b["part"][i]) for a, b in zip(gradient, tangent, strict=True) for i in (0, 1)]
     assert left == pytest.approx(sum(np.sum(a * b) for a, b in pairs), abs=1e-10)
+
+
+def test_a_cotangent_that_is_written_to_afterwards_does_not_change_a_recorded_graph() -> None:
+    w = tg.Tensor(2.0, requires_grad=True)
+    _, pull_back = tg.vjp(lambda x: x * w, np.ones(3))
+    cotangent = np.ones(3)
+    total = np.sum(pull_back(cotangent)[0])
+    cotangent[:] = 100
+    total.backward()
+    assert w.grad == 3

@@ -81,7 +81,7 @@ def var(a: Operand, axis: Axis = None, *, ddof: float = 0, keepdims: bool = Fals
     >>> tg.grad(lambda x: np.var(x))(np.array([1.0, 2.0, 3.0]))
     array([-0.66666667,  0.        ,  0.66666667])
     """
-    return p.var(as_floats(a), axis=plain_axis(axis), ddof=ddof, keepdims=keepdims)
+    return p.var(as_floats(a), axis=plain_axis(axis), ddof=float(ddof), keepdims=keepdims)
 
 
 @answers_for(np.std)
@@ -92,7 +92,7 @@ def std(a: Operand, axis: Axis = None, *, ddof: float = 0, keepdims: bool = Fals
     >>> tg.grad(lambda x: np.std(x))(np.full(3, 0.1))
     array([0., 0., 0.])
     """
-    return p.std(as_floats(a), axis=plain_axis(axis), ddof=ddof, keepdims=keepdims)
+    return p.std(as_floats(a), axis=plain_axis(axis), ddof=float(ddof), keepdims=keepdims)
 
 
 @answers_for(np.linalg.norm)
@@ -103,13 +103,13 @@ def norm(x: Operand, ord: int | str | None = None, axis: Axis = None, keepdims: 
     >>> tg.grad(lambda x: np.linalg.norm(x))(np.array([3.0, 4.0])), tg.grad(tg.norm)(np.zeros(2))
     (array([0.6, 0.8]), array([0., 0.]))
     """
-    x = as_floats(x)
+    x, axis = as_floats(x), plain_axis(axis)
     count = len(reduced_axes(axis, x.ndim))
     if ord is not None and (ord, count) not in ((2, 1), ("fro", 2)):
         raise UnsupportedError(
             f"norm() of order {ord!r} over {count} axes does not record; write it with np.abs and np.sum"
         )
-    return p.norm(x, axis=plain_axis(axis), keepdims=keepdims)
+    return p.norm(x, axis=axis, keepdims=keepdims)
 
 
 def sum_squares(*arrays: Operand, factor: float = 1.0) -> Value:

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import copy
+import functools
+import inspect
 import itertools
 from collections.abc import Iterable, Iterator, Mapping
+from types import MethodType
 from typing import Any, Self
 
 import numpy as np
@@ -12,6 +15,7 @@ from numpy.typing import DTypeLike
 
 from tinygrad_lite.errors import ArgumentError, DefinitionError, DtypeError, ShapeError
 from tinygrad_lite.mode import MODE, Mode
+from tinygrad_lite.nested import matching
 from tinygrad_lite.states import load_state
 from tinygrad_lite.tape import Node
 from tinygrad_lite.tensor import Array, Tensor
@@ -56,7 +60,7 @@ class Module:
             return self.forward(*inputs)
         mode = MODE.get()
         scope = f"{mode.scope}.{self._scope}" if mode.scope else self._scope
-        token = MODE.set(Mode(mode.record, scope, mode.places, mode.anomaly))
+        token = MODE.set(Mode(mode.record, scope, *mode[2:]))
         try:
             return self.forward(*inputs)
         finally:
@@ -107,11 +111,13 @@ class Module:
         """Return every parameter, in the order of `named_parameters`."""
         return [tensor for _, tensor in self.named_parameters()]
 
-    def with_parameters(self, parameters: Iterable[Tensor]) -> Self:
+    def with_parameters(self, parameters: Iterable[Tensor] | Mapping[str, Tensor]) -> Self:
         """Return a module of the same structure that computes with other Tensors in the place of its parameters.
 
-        They stand in the order of `parameters()` and have the same shapes; buffers are shared with this module.
-        Raises ArgumentError for another number of them, ShapeError for another shape.
+        They are given in the order of `parameters()` or by name, and have the same shapes. Buffers and other
+        attributes are shared with this module, methods kept in attributes are bound to the new one, and Tensors that
+        were computed and kept are left behind. Raises ArgumentError for other names or another number of parameters,
+        ShapeError for another shape.
 
         >>> import numpy as np
         >>> from tinygrad_lite import Tensor, nn
@@ -119,7 +125,11 @@ class Module:
         >>> net.with_parameters([Tensor([[1.0, 0.0]]), Tensor([5.0])])(np.array([[7.0, 8.0]])).numpy()
         array([[12.]])
         """
-        old, new = self.parameters(), list(parameters)
+        old = self.parameters()
+        if isinstance(parameters, Mapping):
+            new = matching(dict(self.named_parameters()), dict(parameters), "with_parameters() takes")
+        else:
+            new = list(parameters)
         if len(new) != len(old):
             raise ArgumentError(f"with_parameters() got {len(new)} Tensors for {len(old)} parameters")
         for (name, mine), other in zip(self.named_parameters(), new, strict=True):
@@ -191,16 +201,27 @@ def _exchanged(part: Any, tensors: dict[Tensor, Tensor], done: dict[Module, Modu
     """Return a part of a module with the Tensors that are keys replaced, all else being shared."""
     if isinstance(part, Tensor):
         return tensors.get(part, part)
-    if isinstance(part, tuple):
+    if isinstance(part, MethodType) and isinstance(part.__self__, Module):
+        return MethodType(part.__func__, _exchanged(part.__self__, tensors, done))
+    if isinstance(part, tuple) and _holds_parts(part):
         return tuple(_exchanged(below, tensors, done) for below in part)
     if not isinstance(part, Module):
         return part
     if part not in done:
         done[part] = copied = copy.copy(part)
         exchanged = {name: _exchanged(value, tensors, done) for name, value in vars(part).items()}
+        for name in [name for name, value in exchanged.items() if _was_computed(part, name, value, tensors)]:
+            del exchanged[name], vars(copied)[name]
         found = [(name, tensors.get(tensor, tensor)) for name, tensor in part._named_tensors()]
         vars(copied).update(exchanged, _found=(_FIXED, found))
     return done[part]
+
+
+def _was_computed(module: Module, name: str, value: Any, tensors: dict[Tensor, Tensor]) -> bool:
+    """Return whether an attribute keeps what was computed from the parameters, which others would compute anew."""
+    if isinstance(inspect.getattr_static(type(module), name, None), functools.cached_property):
+        return True
+    return isinstance(value, Tensor) and isinstance(value._node, Node) and vars(module)[name] not in tensors
 
 
 def float_dtype(dtype: DTypeLike) -> np.dtype[Any]:

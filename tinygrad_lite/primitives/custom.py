@@ -6,8 +6,10 @@ import functools
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
+
 from tinygrad_lite.errors import DefinitionError
-from tinygrad_lite.primitives.definition import Rule, Value, Variadic, each
+from tinygrad_lite.primitives.definition import Rule, Value, Variadic, each, parameter_names
 from tinygrad_lite.primitives.primitive import Primitive
 
 
@@ -42,6 +44,8 @@ def primitive(
     >>> tg.grad(softsign_of_positive)(1.0), tg.grad(tg.grad(softsign_of_positive))(1.0)
     (np.float64(0.25), np.float64(-0.25))
     """
+    if len(rules) == 1 and not isinstance(rules[0], Variadic) and _is_forward(rules[0]):
+        raise DefinitionError("tg.primitive takes the derivative rules: @tg.primitive(lambda g, y, x: ...)")
 
     def define(forward: Callable[..., Any]) -> Primitive:
         called = name or forward.__name__
@@ -56,6 +60,13 @@ def primitive(
         return entry
 
     return define
+
+
+def _is_forward(rule: Rule | None) -> bool:
+    """Return whether what was given for a rule is the function itself: it has no place for g, y and an operand."""
+    if rule is None:
+        return False
+    return isinstance(rule, np.ufunc) or len(parameter_names(rule, 3)) < 3
 
 
 def _guarded(rule: Rule | Variadic | None, what: str) -> Rule | Variadic | None:

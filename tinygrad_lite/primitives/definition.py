@@ -51,7 +51,8 @@ def check_definition(
     if count is not None and len(rules) != count:
         raise DefinitionError(
             f"{name}: got {len(rules)} derivative rules for {count} operands; "
-            "give one rule per operand, None where there is no derivative"
+            "give one rule per operand, None where there is no derivative; "
+            "a parameter that is no operand is taken by keyword only, as in f(a, b, *, scale=1.0)"
         )
     static = _static_parameters(forward)
     for position, rule in enumerate(rules):

@@ -47,6 +47,7 @@ class Primitive:
     `kinks(y, *operands, **static)` gives the discrete thing, such as a mask, that changes where the derivative jumps;
     `lowering(*operands, **static)` says the same as `forward` in other entries. An operation that has kinks, or that
     `selects` some values and leaves others, makes cotangents of zero on purpose: what lies before it keeps them zero.
+    `joint` gives the cotangents of all operands at once, None where nothing arrives; the rules then say what is read.
     """
 
     def __init__(
@@ -59,6 +60,7 @@ class Primitive:
         selects: bool = False,
         kinks: Callable[..., Any] | None = None,
         lowering: Callable[..., Any] | None = None,
+        joint: Callable[..., Any] | None = None,
     ) -> None:
         self.name = self.__name__ = self.__qualname__ = name
         self.__module__ = __package__
@@ -69,6 +71,7 @@ class Primitive:
         self.selects = selects or kinks is not None
         self.kinks = kinks
         self.lowering = lowering
+        self.joint = joint
         self.__doc__ = _description(name, forward)
         self.__signature__ = _signature(forward)
         self._rules = rules
@@ -110,7 +113,7 @@ class Primitive:
         """Return the rule of each of `count` operands."""
         if len(self._rules) == 1 and isinstance(self._rules[0], Variadic):
             return tuple(self._rules[0].factory(i) for i in range(count))
-        return self._rules  # type: ignore[return-value]  # `each` stands alone, _check_arity saw to it
+        return self._rules  # type: ignore[return-value]  # `each` stands alone, check_definition saw to it
 
 
 def silent(forward: Callable[..., Any]) -> Callable[..., Any]:

@@ -29,7 +29,8 @@ def reduced_axes(axis: Axis, ndim: int) -> tuple[int, ...]:
     """Return the axes that `axis` names, each counted from the front."""
     if axis is None:
         return tuple(range(ndim))
-    return tuple(i % ndim for i in (axis if isinstance(axis, tuple) else (axis,)))
+    axes = axis if isinstance(axis, tuple) else (axis,)
+    return tuple(i % ndim for i in axes) if ndim else ()  # NumPy takes axis 0 of what has none
 
 
 def with_axes_kept(reduced: Value, shape: tuple[int, ...], axis: Axis) -> Value:
@@ -133,12 +134,14 @@ def _std(x: Any, *, axis: Axis, ddof: float, keepdims: bool) -> Any:
 
 def _var_back(g: Value, _y: Value, x: Value, *, axis: Axis, ddof: float, keepdims: bool) -> Value:
     """∂/∂xⱼ Σ (xᵢ − mean)²/(n − ddof) = 2 (xⱼ − mean)/(n − ddof)."""
-    return with_axes_kept(g, x.shape, axis) * (2 / (reduced_count(x.shape, axis) - ddof) * _deviations(x, axis))
+    count = reduced_count(x.shape, axis) - ddof
+    return with_axes_kept(g, x.shape, axis) * ((2 / count if count > 0 else math.nan) * _deviations(x, axis))
 
 
 def _std_back(g: Value, y: Value, x: Value, *, axis: Axis, ddof: float, keepdims: bool) -> Value:
     """∂√v = ∂v/(2√v) = (xⱼ − mean)/((n − ddof) σ), and 0 for a constant."""
-    share = g / ((reduced_count(x.shape, axis) - ddof) * np.where(y == 0, 1, y))
+    count = reduced_count(x.shape, axis) - ddof
+    share = np.where(y == 0, 0, g / np.where(y == 0, 1, y)) * (1 / count if count > 0 else math.nan)
     return with_axes_kept(share, x.shape, axis) * _deviations(x, axis)
 
 
@@ -148,7 +151,7 @@ def _norm(x: Any, *, axis: Axis, keepdims: bool) -> Any:
 
 def _norm_back(g: Value, y: Value, x: Value, *, axis: Axis, keepdims: bool) -> Value:
     """x/‖x‖, and 0 at 0."""
-    return with_axes_kept(g / np.where(y == 0, 1, y), x.shape, axis) * x
+    return with_axes_kept(np.where(y == 0, 0, g / np.where(y == 0, 1, y)), x.shape, axis) * x
 
 
 var = Primitive("var", _var, _var_back)

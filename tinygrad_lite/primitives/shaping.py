@@ -90,6 +90,7 @@ def _getitem(x: Any, *, index: Any) -> Any:
 def _scatter_add(g: Any, *, index: Any, shape: Shape) -> Any:
     """Return zeros of `shape` to which `g` has been added at `index`, repeated places adding up."""
     out = np.zeros(shape, g.dtype)
+    _check_fit(g, out[index].shape)
     if _may_repeat(index):
         np.add.at(out, index, g)
     else:
@@ -112,12 +113,17 @@ scatter_add: Primitive = Primitive("scatter_add", _scatter_add, lambda g, _y, _g
 def _set_at(x: Any, values: Any, *, index: Any) -> Any:
     """Return a copy of `x` with `values` at `index`, in the dtype that the two have in common."""
     out = np.array(x, dtype=np.result_type(x, values))
-    if np.ndim(values) > out[index].ndim:
-        raise ShapeError(f"values of shape {np.shape(values)} do not fit the shape {out[index].shape} of x[index]")
+    _check_fit(values, out[index].shape)
     if _may_repeat(index) and _repeats(x, index):
         raise ArgumentError("the index names a place twice, where only one value can stand; tg.add_at adds them up")
     out[index] = values
     return out
+
+
+def _check_fit(values: Any, shape: Shape) -> None:
+    """Raise ShapeError for more axes than there are places for, which assignment forgives and a derivative does not."""
+    if np.ndim(values) > len(shape):
+        raise ShapeError(f"values of shape {np.shape(values)} do not fit the shape {shape} of x[index]")
 
 
 def _repeats(x: Any, index: Any) -> bool:

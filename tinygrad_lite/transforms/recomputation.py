@@ -9,6 +9,7 @@ from typing import Any, Final, NamedTuple
 
 import numpy as np
 
+from tinygrad_lite.anomaly import user_place
 from tinygrad_lite.errors import GraphError
 from tinygrad_lite.mode import MODE, ModeChange
 from tinygrad_lite.nested import leaves_of, map_leaves
@@ -25,8 +26,9 @@ def checkpoint(f: Function) -> Function:
 
     The values on the way are computed again when they are needed: memory is saved for the time of a second forward
     pass. `f` takes and returns arrays, or nested tuples, lists and dicts of them, and may use Tensors from outside,
-    such as the parameters of a network. It must do the same whenever it is called: the sweep raises GraphError if its
-    results differ, because it draws random numbers, or because a parameter has been assigned to meanwhile.
+    such as the parameters of a network; a Tensor that it keeps elsewhere than in its result is a constant there. It
+    must do the same whenever it is called: the sweep raises GraphError if its results differ, because it draws random
+    numbers, or because a parameter has been assigned to meanwhile.
 
     >>> import numpy as np, tinygrad_lite as tg
     >>> layer = tg.checkpoint(lambda x: np.tanh(np.exp(np.sin(x))))
@@ -39,9 +41,9 @@ def checkpoint(f: Function) -> Function:
         if not MODE.get().record:
             return f(*args, **kwargs)
         operands = [leaf for leaf in leaves_of(args) if carries_gradient(leaf)]
-        segment = _Segment(f, map_leaves(_kept, args), kwargs, MODE.get().scope)
+        segment = _Segment(f, map_leaves(_kept, args), map_leaves(_copied, kwargs), MODE.get().scope)
         run = segment.run([_leaf_over(x._array) for x in operands])
-        if run.packed is None:
+        if run.packed is None or not (operands or run.outside):
             return run.result
         segment.outside = run.outside
         inputs = (*map(node_of, operands), *run.outside)
@@ -50,6 +52,8 @@ def checkpoint(f: Function) -> Function:
         assert plan is not None
         data = run.packed._array
         node = Node(_CHECKPOINT, {"segment": segment}, plan, inputs, values, data, segment.scope)
+        if MODE.get().places:
+            node.place = user_place()
         parts = _unpacked(wrap(data, node), [leaf for leaf in leaves_of(run.result) if carries_gradient(leaf)])
         return map_leaves(lambda leaf: next(parts) if carries_gradient(leaf) else leaf, run.result)
 
@@ -62,8 +66,10 @@ _HERE: Final = object()
 
 def _kept(argument: Any) -> Any:
     """Return an argument as it is kept for the second run: the user's own array is copied."""
-    if carries_gradient(argument):
-        return _HERE
+    return _HERE if carries_gradient(argument) else _copied(argument)
+
+
+def _copied(argument: Any) -> Any:
     return argument.copy() if type(argument) is np.ndarray else argument
 
 
@@ -91,7 +97,6 @@ class _Segment:
     def __init__(self, f: Function, args: Any, kwargs: dict[str, Any], scope: str) -> None:
         self.f, self.args, self.kwargs, self.scope = f, args, kwargs, scope
         self.outside: list[AnyNode] = []
-        self._swept: tuple[Value, list[Value]] | None = None
 
     def __repr__(self) -> str:
         return f"<checkpoint of {name_of(self.f)}>"
@@ -112,30 +117,21 @@ class _Segment:
         outside = {parent for parent in itertools.chain(*inner) if parent is not None and parent.serial < since}
         return _Run(result, packed, nodes, sorted(outside, key=lambda node: node.serial))
 
-    def gradient(self, i: int, g: Value, y: Value, operands: Sequence[Value]) -> Value:
-        """Return the cotangent of operand `i`; all of them come from one second run, whichever is asked for first."""
-        if self._swept is None or self._swept[0] is not g or self._swept[1][i] is _HERE:
-            self._swept = g, self._sweep(g, y, operands)
-        gradients = self._swept[1]
-        gradient, gradients[i] = gradients[i], _HERE
-        if all(other is _HERE for other in gradients):
-            self._swept = None
-        return gradient
-
-    def _sweep(self, g: Value, y: Value, operands: Sequence[Value]) -> list[Value]:
-        is_lifted = isinstance(g, Tensor)
+    def cotangents(self, g: Value, y: Value, operands: Sequence[Value]) -> list[Value | None]:
+        """Return the cotangents of all operands, from one second run; None where nothing arrives."""
+        lift = wrap if isinstance(y, Tensor) else None
         given = operands[: len(operands) - len(self.outside)]
-        inputs = [positive(x) if is_lifted else _leaf_over(x) for x in given]
+        inputs = [positive(x) if lift else _leaf_over(x) for x in given]
         run = self.run(inputs)
         if run.packed is None or run.outside != self.outside or not _alike(run.packed._array, y):
             raise GraphError(
                 f"{name_of(self.f)} under checkpoint() gave something else when it was run again; it must not draw "
                 "random numbers, and what it uses must not change between the forward and the backward pass"
             )
-        ends = [*map(node_of, inputs), *self.outside]
-        lift = wrap if is_lifted else None
-        arrived = sweep([*self.outside, *run.nodes], {node_of(run.packed): g}, ends=set(ends), lift=lift)
-        return [arrived.get(end, np.zeros(end.shape, end.dtype)) for end in ends]
+        ends, root = [*map(node_of, inputs), *self.outside], node_of(run.packed)
+        seed = g if lift is None or isinstance(g, Tensor) else wrap(np.asarray(g), None)
+        arrived = sweep([*self.outside, *run.nodes], {root: seed}, ends=set(ends), lift=lift, selected=[root])
+        return [arrived.get(end) for end in ends]
 
 
 def _packed(tensors: list[Tensor]) -> Tensor | None:
@@ -174,8 +170,12 @@ def _run_again(*operands: Any, segment: _Segment) -> Any:
     return packed._array
 
 
+def _all_cotangents(g: Value, y: Value, *operands: Value, segment: _Segment) -> list[Value | None]:
+    return segment.cotangents(g, y, operands)
+
+
 def _rule_of(i: int) -> Rule:
-    return lambda g, y, *operands, segment: segment.gradient(i, g, y, operands)
+    return lambda g, y, *operands, segment: segment.cotangents(g, y, operands)[i]
 
 
-_CHECKPOINT = Primitive("checkpoint", _run_again, each(_rule_of))
+_CHECKPOINT = Primitive("checkpoint", _run_again, each(_rule_of), joint=_all_cotangents)

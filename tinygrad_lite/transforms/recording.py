@@ -131,7 +131,9 @@ def fitting(given: Any, like: Any, what: str) -> Value:
         raise DtypeError(f"{what} must be numbers, got dtype {operand.dtype}")
     if operand.shape != like.shape:
         raise ShapeError(f"{what} of shape {operand.shape} does not fit a value of shape {like.shape}")
-    return operand if operand.dtype == like.dtype else operand.astype(like.dtype)
+    if isinstance(operand, Tensor) and operand.dtype == like.dtype:
+        return operand
+    return operand.astype(like.dtype)  # a copy, for the user may write to the array later
 
 
 def name_of(f: Function) -> str:
