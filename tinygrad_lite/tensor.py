@@ -52,13 +52,12 @@ def record(primitive: Primitive, operands: tuple[Any, ...], static: dict[str, An
         elif type(operand) is not float and type(operand) is not int:
             value, foreign = constant(operand), True
             if not value.ndim and primitive.is_elementwise:
-                value = value.item()
+                value, weak = value.item(), True
         values.append(value)
         inputs.append(node)
         bit <<= 1
-    if weak and np.ndarray not in map(type, values):
-        # scalars are weak beside arrays; among themselves Tensors keep their dtypes
-        values = [x._array if type(x) is Tensor else value for x, value in zip(operands, values)]
+    if weak:
+        values = _strong_without_floats(values, operands)
     recording, scope, places, anomaly, _ = MODE.get()
     forward = primitive.forward
     if anomaly is not None:
@@ -88,6 +87,25 @@ def record(primitive: Primitive, operands: tuple[Any, ...], static: dict[str, An
             if places:
                 tensor._node.place = user_place()
     return tensor
+
+
+def _strong_without_floats(values: list[Any], operands: tuple[Any, ...]) -> list[Any]:
+    """Return the values with constants without axes in their own dtype again, if there is no array of floats.
+
+    Beside one they are weak, as Python numbers are. Among themselves, and beside masks and integers, Tensors keep their
+    dtypes, and so does what is no Tensor if there is no Tensor of floats.
+    """
+    arrays = [value for value in values if type(value) is ndarray]
+    if any(value.dtype.kind == "f" for value in arrays):
+        return values
+    tensors = [type(x) is Tensor and type(value) is not ndarray for x, value in zip(operands, values)]
+    if not arrays:
+        return [x._array if is_tensor else value for x, value, is_tensor in zip(operands, values, tensors)]
+    kept = [is_tensor and type(value) is float for value, is_tensor in zip(values, tensors)]
+    if not any(kept):
+        kept = [type(value) is float and type(x) is not float for x, value in zip(operands, values)]
+    return [(x._array if type(x) is Tensor else constant(x)) if keep else value
+            for x, value, keep in zip(operands, values, kept)]  # fmt: skip
 
 
 def _own(value: Any, operand: Any) -> Any:

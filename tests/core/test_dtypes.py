@@ -245,3 +245,15 @@ def test_labels_that_are_no_class_are_refused() -> None:
             tg.one_hot(wrong, 2)
     with pytest.raises(DtypeError, match="integers"):
         tg.softmax_cross_entropy(tg.Tensor(np.zeros((1, 2))), [0.0])
+
+
+@pytest.mark.parametrize("beside", [np.array([True, False]), np.array([1, 2])], ids=["a mask", "integers"])
+def test_a_constant_without_axes_keeps_its_dtype_beside_what_is_no_float(beside: np.ndarray) -> None:
+    if beside.dtype == bool:  # as NumPy has it: float32 and int64 meet in float64
+        for scalar in (np.float32(2.0), tg.Tensor(np.float32(2.0)), tg.Tensor(np.float32(2.0), requires_grad=True)):
+            assert (tg.Tensor(beside) * scalar).dtype == np.float32
+            assert np.where(tg.Tensor(beside), -1, scalar).dtype == np.float32
+        assert np.where(tg.Tensor(beside), tg.Tensor(np.float32(2.0)), np.float64(1.0)).dtype == np.float32
+    assert (tg.Tensor(beside) * 2.5).dtype == np.float64
+    assert (tg.Tensor(beside) * np.float64(2.5)).dtype == np.float64
+    assert (tg.Tensor(beside.astype(np.int32)) * np.int64(2)).dtype == np.int32
