@@ -12,6 +12,7 @@ from tinygrad_lite.errors import UnsupportedAttributeError, UnsupportedError
 from tinygrad_lite.remedies import (
     ATTRIBUTES,
     INSTEAD,
+    MEANT_FOR,
     NEAREST,
     ON_VALUES,
     OPERATORS,
@@ -149,7 +150,8 @@ def name_of(function: Callable[..., Any]) -> str:
 
 def _remedy(name: str) -> str:
     if name in INSTEAD:
-        return f"write {INSTEAD[name]}; {VALUES}"
+        meant = f"that is for {MEANT_FOR[name]}; " if name in MEANT_FOR else ""
+        return f"write {INSTEAD[name]}; {meant}{VALUES}"
     if name in ON_VALUES.split():
         return "give it x.numpy(), through which no gradient flows"
     nearest = [near for near, names in NEAREST.items() if name in names.split()]

@@ -159,6 +159,20 @@ ON_VALUES: Final = (
 )
 """Functions that tell something about values, without a derivative."""
 
+MEANT_FOR: Final = {
+    "cumsum": "vectors",
+    "diff": "the last axis, once",
+    "flip": "the first axis",
+    "hstack": "matrices",
+    "outer": "vectors",
+    "repeat": "the first axis",
+    "roll": "the first axis",
+    "sort": "vectors",
+    "tile": "the first axis",
+    "vstack": "matrices",
+}
+"""For what the expression of INSTEAD says the same, where that is not all arrays."""
+
 NEAREST: Final[Mapping[str, str]] = {
     "np.concatenate or np.reshape": "atleast_3d dsplit",
     "np.expm1 or np.power": "frexp i0",

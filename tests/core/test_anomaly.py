@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import inspect
 import threading
 from typing import Any
@@ -11,8 +12,8 @@ import numpy as np
 import pytest
 
 import tinygrad_lite as tg
-from tinygrad_lite import nn
-from tinygrad_lite.errors import AnomalyError, TinygradLiteError
+from tinygrad_lite import nn, optim
+from tinygrad_lite.errors import AnomalyError, GraphError, TinygradLiteError
 from tinygrad_lite.mode import MODE, Mode
 
 
@@ -204,3 +205,25 @@ def test_a_training_step_without_anomaly_gives_what_it_gives_without_looking() -
     with tg.detect_anomaly():
         watched = gradients()
     assert all(np.array_equal(a, b) for a, b in zip(plain, watched, strict=True))
+
+
+def test_a_nan_among_scalars_and_parameters_is_told_to_come_from_elsewhere() -> None:
+    with tg.detect_anomaly():
+        for nan in (float("nan"), tg.Tensor(np.nan), np.float32(np.nan)):
+            with pytest.raises(AnomalyError, match="it was in an operand already"):
+                leaf(1.0) * nan
+
+
+def test_fit_puts_the_parameters_back_when_an_anomaly_is_found() -> None:
+    net = nn.MLP([2, 4, 2], rng=0)
+    x, t = np.array([[1.0, 2.0], [3.0, 4.0]]), np.array([0, 1])
+    with tg.detect_anomaly(), pytest.raises(AnomalyError):
+        tg.fit(net, nn.CrossEntropy(), optim.SGD(lr=1e38), train=(x, t), epochs=9, batch_size=2, progress=False)
+    assert all(np.abs(parameter.data).max() < 100 for parameter in net.parameters())
+
+
+def test_a_block_entered_in_one_context_and_left_in_another_is_told() -> None:
+    block = tg.no_grad()
+    contextvars.copy_context().run(block.__enter__)
+    with pytest.raises(GraphError, match="another thread or task"):
+        block.__exit__(None, None, None)

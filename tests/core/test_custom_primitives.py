@@ -134,3 +134,28 @@ def test_lowering_and_kinks_must_take_what_the_forward_takes() -> None:
     )(lambda x: np.maximum(x, 0))
     assert np.array_equal(entry.kinks(None, np.array([-1.0, 1.0])), [False, True])
     assert np.array_equal(entry.lowering(np.array([-1.0, 1.0])), [0, 1])
+
+
+def test_a_rule_that_computes_with_what_it_promised_not_to_read_is_told_so() -> None:
+    wrong = tg.primitive(lambda g, _y, x: -2 * x * _y * g, name="bell")(lambda x: np.exp(-x * x))
+    with pytest.raises(DefinitionError, match=r"bell: the rule of operand 0 failed .*with an underscore"):
+        tg.grad(wrong)(1.0)
+
+
+@pytest.mark.parametrize("decorator", [tg.primitive, tg.no_grad, tg.enable_grad, tg.detect_anomaly])
+def test_a_decorator_without_its_parentheses_says_how_it_is_written(decorator: Any) -> None:
+    with pytest.raises(DefinitionError, match=r"@tg\."):
+        decorator(lambda x: x * 2)
+
+
+def test_a_static_argument_that_is_no_keyword_is_told_to_be_one() -> None:
+    with pytest.raises(DefinitionError, match=r"f\(a, b, \*, scale=1.0\)"):
+        tg.primitive(lambda g, _y, _a, b: g * b, lambda g, _y, a, _b: g * a, name="f")(lambda a, b, scale=1.0: a * b)
+
+
+def test_a_result_that_lies_in_an_array_of_the_users_own_is_copied() -> None:
+    first = tg.primitive(lambda g, _y, _a, _b: g.reshape(_a.shape), None, name="first")(lambda a, b: a.reshape(-1))
+    mine = np.zeros(2)
+    flat = first(mine, tg.Tensor(1.0))
+    mine[:] = 99
+    assert np.array_equal(flat.data, [0, 0])

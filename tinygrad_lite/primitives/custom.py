@@ -79,7 +79,14 @@ def _guarded(rule: Rule | Variadic | None, what: str) -> Rule | Variadic | None:
 
     @functools.wraps(rule)
     def looked_at(g: Value, y: Value, *operands: Value, **static: Any) -> Value:
-        gx = rule(g, y, *operands, **static)
+        try:
+            gx = rule(g, y, *operands, **static)
+        except (TypeError, AttributeError) as problem:
+            if all(hasattr(value, "__array__") or isinstance(value, int | float) for value in (y, *operands)):
+                raise
+            raise DefinitionError(
+                f"{what} failed ({problem}); what it names with an underscore is not there to be read"
+            ) from problem
         if not (hasattr(gx, "shape") and hasattr(gx, "dtype")):
             raise DefinitionError(f"{what} must return an array, got {gx!r}")
         if gx is not g and any(gx is value for value in (y, *operands)):

@@ -7,7 +7,7 @@ import math
 import numpy as np
 
 from tinygrad_lite.data import mini_batches
-from tinygrad_lite.errors import ArgumentError, DivergenceError, ShapeError
+from tinygrad_lite.errors import AnomalyError, ArgumentError, DivergenceError, ShapeError
 from tinygrad_lite.nn import Module, Objective
 from tinygrad_lite.optim import Optimizer, Rule
 from tinygrad_lite.tensor import Tensor, values_of, wrap
@@ -36,7 +36,7 @@ def fit(
     Each epoch visits every row once, in an order that depends on `seed` and the epoch only: same seed, same bits.
     Progress goes to stderr, as a bar on a terminal and as a line an epoch elsewhere.
     Raises ObjectiveError if the rule goes the wrong way for the objective, and DivergenceError when the objective is
-    no longer finite; the parameters are then what they were when it last was.
+    no longer finite, or AnomalyError under `detect_anomaly`; the parameters are then what they were when it last was.
 
     >>> import numpy as np, tinygrad_lite as tg
     >>> from tinygrad_lite import nn, optim
@@ -60,11 +60,11 @@ def fit(
     optimizer = rule.bind(net, objective)
     x, t = _in_dtype_of(net, train)
     held_out = None if validation is None else _in_dtype_of(net, validation)
-    history = History()
+    history, last_good = History(), [parameter.detach() for parameter in net.parameters()]
     with Progress(epochs, math.ceil(len(x) / batch_size), shown=progress) as bar, np.errstate(all="ignore"):
         for epoch in range(epochs):
             row: dict[str, float] = {"epoch": epoch + 1}
-            row |= _train_epoch(net, objective, optimizer, (x, t), batch_size, seed, epoch, bar)
+            row |= _train_epoch(net, objective, optimizer, (x, t), batch_size, seed, epoch, bar, last_good)
             if held_out is not None:
                 row |= {f"validation_{name}": value for name, value in measure(net, objective, *held_out).items()}
             history.rows.append(row)
@@ -81,20 +81,27 @@ def _train_epoch(
     seed: int,
     epoch: int,
     bar: Progress,
+    last_good: list[Tensor],
 ) -> dict[str, float]:
-    """Visit every row once and return the mean of the batches' figures, each batch counted by its rows."""
+    """Visit every row once and return the mean of the batches' figures, each batch counted by its rows.
+
+    `last_good` holds what the parameters were when the objective was last finite.
+    """
     sums: dict[str, float] = {}
     count = 0
     parameters = net.parameters()
-    before = [parameter.detach() for parameter in parameters]
     for number, (x, t) in enumerate(mini_batches(*rows, batch_size, seed=seed, epoch=epoch)):
-        evaluation = objective.evaluate(net, wrap(x, None), wrap(t, None))
+        try:
+            evaluation = objective.evaluate(net, wrap(x, None), wrap(t, None))
+        except AnomalyError:
+            _put_back(optimizer, last_good)
+            raise
         found = figures(evaluation, hits(values_of(evaluation.prediction), t), len(x))
         if not math.isfinite(found["loss"]):
             raise _diverged(
-                optimizer, before, f"objective became {found['loss']} in epoch {epoch + 1}, batch {number + 1}"
+                optimizer, last_good, f"objective became {found['loss']} in epoch {epoch + 1}, batch {number + 1}"
             )
-        before = [parameter.detach() for parameter in parameters]
+        last_good[:] = [parameter.detach() for parameter in parameters]
         evaluation.total.backward()
         optimizer.step()
         optimizer.zero_grad()
@@ -104,18 +111,22 @@ def _train_epoch(
         bar.batch_done(sums["loss"] / count)
         del evaluation  # or its graph would live on beside that of the next batch
     if not all(np.isfinite(parameter.data).all() for parameter in parameters):
-        raise _diverged(optimizer, before, f"parameters became infinite at the end of epoch {epoch + 1}")
+        raise _diverged(optimizer, last_good, f"parameters became infinite at the end of epoch {epoch + 1}")
     return {name: total / count for name, total in sums.items()}
 
 
 def _diverged(optimizer: Optimizer, before: list[Tensor], what: str) -> DivergenceError:
     """Put the parameters back to where the objective was last finite, and return the error to raise."""
-    for parameter, value in zip(optimizer.parameters.values(), before, strict=True):
-        parameter.assign(value)
+    _put_back(optimizer, before)
     return DivergenceError(
         f"the {what}; a learning rate below {optimizer.lr.item():g}, or inputs scaled to about 1, is the first to try; "
         "under `with tg.detect_anomaly():` the operation where it begins is named"
     )
+
+
+def _put_back(optimizer: Optimizer, before: list[Tensor]) -> None:
+    for parameter, value in zip(optimizer.parameters.values(), before, strict=True):
+        parameter.assign(value)
 
 
 def _in_dtype_of(net: Module, rows: Rows) -> Rows:

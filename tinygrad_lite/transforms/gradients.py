@@ -79,7 +79,7 @@ def per_example_grad(f: Function, argnums: int | tuple[int, ...] = 0) -> Functio
 
     The arguments that are not differentiated are the batch: arrays of equal length, or nested ones; `f` is called
     with one row of each at a time, as a batch of one. For an `f` that averages over its batch, the mean of the
-    gradients over the examples is the gradient of the batch.
+    gradients over the examples is the gradient of the batch. By a module, take it under `no_grad` for arrays.
 
     >>> import numpy as np, tinygrad_lite as tg
     >>> w, x, t = np.zeros(2), np.array([[1.0, 0.0], [0.0, 1.0], [1.0, 1.0]]), np.array([1.0, 2.0, 3.0])

@@ -21,7 +21,7 @@ def jacobian(f: Function, argnums: int | tuple[int, ...] = 0) -> Function:
 
     For arrays its shape is that of the result followed by that of the argument. For nested ones it has the structure
     of the result, and in the place of each array there the structure of the argument; a module gives a dict by
-    parameter name. There is one sweep for each value of the result.
+    parameter name. There is one sweep for each value of the result. Arrays or Tensors come out as from `grad`.
 
     >>> import numpy as np, tinygrad_lite as tg
     >>> tg.jacobian(lambda x: x**2)(np.array([1.0, 2.0]))
