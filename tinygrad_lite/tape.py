@@ -188,7 +188,7 @@ def sweep(
                 if gx is None:  # nothing arrives there
                     continue
                 if gx is not g and (primitive.poles or (primitive.is_elementwise and node in masked)):
-                    gx = _zero_kept_zero(g, gx)
+                    gx = _zero_kept_zero(g, gx) if gx.shape == g.shape else gx
                 if is_masked:
                     masked.add(parent)
                 if gx.shape != parent.shape:

@@ -159,3 +159,13 @@ def test_a_result_that_lies_in_an_array_of_the_users_own_is_copied() -> None:
     flat = first(mine, tg.Tensor(1.0))
     mine[:] = 99
     assert np.array_equal(flat.data, [0, 0])
+
+
+def test_a_primitive_with_poles_that_changes_the_shape_is_not_masked_along_another_axis() -> None:
+    @tg.primitive(lambda g, y, x: (g / y)[..., None] * x, poles=True)
+    def length(x: Any) -> Any:
+        return np.sqrt((x * x).sum(axis=-1))
+
+    slope = tg.grad(lambda x: length(x)[0])(np.array([[3.0, 4.0], [0.0, 0.0]]))
+    assert np.allclose(slope[0], [0.6, 0.8])
+    assert np.isnan(slope[1]).all()  # 0 · ∞ is seen to where a rule keeps the shape

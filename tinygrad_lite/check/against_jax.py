@@ -8,37 +8,36 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_lite.check.properties import FIRST_TOLERANCE, SECOND_TOLERANCE, hold_equal, random_like
+from tinygrad_lite.check.agreement import (
+    FIRST_TOLERANCE,
+    ROUNDING,
+    SECOND_TOLERANCE,
+    NothingToHoldError,
+    hold_equal,
+    random_like,
+)
+from tinygrad_lite.check.properties import gradients_twice, of_the_wanted
 from tinygrad_lite.check.variants import Call
-from tinygrad_lite.transforms import grad, vjp
+from tinygrad_lite.transforms import vjp
 
 
 def jax_agrees(call: Call, reference: Callable[..., Any], rng: np.random.Generator) -> None:
-    """Hold value, first and second derivatives against JAX's own, in float64; nothing is held where it is absent."""
-    if importlib.util.find_spec("jax") is None or not call.operands[0].size:
-        return
+    """Hold value, first and second derivatives against JAX's own, in float64, where it is installed."""
+    if importlib.util.find_spec("jax") is None:
+        raise NothingToHoldError("JAX is not installed")
+    if not call.wanted:
+        raise NothingToHoldError("there is no derivative")
     wanted = tuple(call.operands[i] for i in call.wanted)
-
-    def ours(*xs: Any) -> Any:
-        given = dict(zip(call.wanted, xs, strict=True))
-        return call(*(given.get(i, x) for i, x in enumerate(call.operands)))
-
-    value, pull_back = vjp(ours, *wanted)
+    value, pull_back = vjp(of_the_wanted(call), *wanted)
     (cotangent,) = random_like(rng, [np.asarray(value)])
     directions = random_like(rng, wanted)
-    theirs = _in_jax(call, reference, cotangent, directions)(*wanted)
-    hold_equal(value, theirs[0], FIRST_TOLERANCE, "the value, for JAX's,")
-
-    def along(*xs: Any) -> Any:
-        gradients = grad(lambda *ys: np.sum(ours(*ys) * cotangent), argnums=tuple(range(len(xs))))(*xs)
-        return sum(np.sum(g * u) for g, u in zip(gradients, directions, strict=True))
-
-    second = grad(along, argnums=tuple(range(len(wanted))))(*wanted)
-    for i, first, expected, twice, expected_twice in zip(
-        call.wanted, pull_back(cotangent), theirs[1], second, theirs[2], strict=True
-    ):
-        hold_equal(first, expected, FIRST_TOLERANCE, f"the derivative by operand {i}, for JAX's,")
-        hold_equal(twice, expected_twice, SECOND_TOLERANCE, f"the second derivative by operand {i}, for JAX's,")
+    first, second = pull_back(cotangent), gradients_twice(call, cotangent, directions)
+    their_value, their_first, their_second = _in_jax(call, reference, cotangent, directions)(*wanted)
+    hold_equal(value, their_value, FIRST_TOLERANCE, "the value, for JAX's,", ROUNDING)
+    for k, i in enumerate(call.wanted):
+        hold_equal(first[k], their_first[k], FIRST_TOLERANCE, f"the derivative by operand {i}, for JAX's,", ROUNDING)
+        what = f"the second derivative by operand {i}, for JAX's,"
+        hold_equal(second[k], their_second[k], SECOND_TOLERANCE, what, ROUNDING)
 
 
 def _in_jax(call: Call, reference: Callable[..., Any], cotangent: Any, directions: Any) -> Callable[..., Any]:
@@ -48,12 +47,12 @@ def _in_jax(call: Call, reference: Callable[..., Any], cotangent: Any, direction
     jax.config.update("jax_enable_x64", True)  # type: ignore[no-untyped-call]  # JAX has no types there
 
     def along(*xs: Any) -> tuple[Any, Any]:
-        def of_the_wanted(*ys: Any) -> Any:
+        def of_those_wanted(*ys: Any) -> Any:
             given = dict(zip(call.wanted, ys, strict=True))
             operands = (given.get(i, x) for i, x in enumerate(call.operands))
             return reference(*call.arguments(*operands), **call.static)
 
-        value, pull_back = jax.vjp(of_the_wanted, *xs)
+        value, pull_back = jax.vjp(of_those_wanted, *xs)
         first = pull_back(jax.numpy.asarray(cotangent))
         return sum(jax.numpy.sum(part * u) for part, u in zip(first, directions, strict=True)), (value, first)
 
