@@ -11,8 +11,8 @@ from typing import Any, Final
 
 import numpy as np
 
-from tinygrad_lite.errors import AnomalyError, DefinitionError
-from tinygrad_lite.mode import ModeChange
+from tinygrad_lite.errors import AnomalyError
+from tinygrad_lite.mode import ModeChange, refuse_bare_decorator
 
 
 def _not_finite(values: np.ndarray) -> np.ndarray:
@@ -36,7 +36,7 @@ class detect_anomaly(ModeChange):  # noqa: N801 - reads as a word: with detect_a
 
     def __init__(self, infinities: bool = True) -> None:
         if callable(infinities):
-            raise DefinitionError("detect_anomaly is called where it decorates a function: @tg.detect_anomaly()")
+            refuse_bare_decorator("detect_anomaly", infinities)
         anomaly = _not_finite if infinities else np.isnan
         super().__init__(anomaly=anomaly, anomaly_of_cotangents=anomaly, places=True)
 
@@ -55,7 +55,7 @@ def examine_result(
         return
     outside = any(_found(anomalous, np.asarray(x)) for x in operands if isinstance(x, np.ndarray | float))
     remedy = _FROM_OUTSIDE if outside else _FORWARD.get(name)
-    held = [f"operand {i}{_named(inputs[i])}: {_summary(x)}" for i, x in enumerate(operands)]
+    held = _held(operands, inputs)
     raise AnomalyError(_told(f"{name} gave {found}", user_place(), scope, held, remedy or _GROWN))
 
 
@@ -72,8 +72,7 @@ def examine_cotangent(anomalous: Anomalous, node: Any, operand: int, g: Any, gx:
     if not found:
         return
     name = node.primitive.name
-    kept = [f"operand {i}{_named(node.inputs[i])}: {_summary(x)}" for i, x in enumerate(node.operands)]
-    held = [f"cotangent: {_summary(_array(g))}", *kept]
+    held = [f"cotangent: {_summary(_array(g))}", *_held(node.operands, node.inputs)]
     if node.output is not None:
         held.append(f"output: {_summary(node.output)}")
     what = f"the derivative of {name} by operand {operand}{_named(node.inputs[operand])} gave a cotangent with {found}"
@@ -110,6 +109,10 @@ def _told(what: str, place: str, scope: str, held: list[str], remedy: str) -> st
     where = place or "a line that was not noted, because it was recorded outside of detect_anomaly()"
     lines = [what, f"  at {where}" + (f", in {scope}" if scope else ""), *(f"  {line}" for line in held)]
     return "\n".join([*lines, f"  remedy: {remedy}"])
+
+
+def _held(operands: Sequence[Any], inputs: Sequence[Any]) -> list[str]:
+    return [f"operand {i}{_named(inputs[i])}: {_summary(x)}" for i, x in enumerate(operands)]
 
 
 def _named(node: Any) -> str:

@@ -103,10 +103,10 @@ class ModeChange(ContextDecorator):
         return stepwise  # type: ignore[return-value]  # it is called as the function was
 
 
-def _called(where: str, *given: object) -> None:
-    """Raise DefinitionError if a context was used as a decorator without being called."""
+def refuse_bare_decorator(name: str, *given: object) -> None:
+    """Raise DefinitionError if a context was given something, which is the function to decorate: it was not called."""
     if given:
-        raise DefinitionError(f"{where} is called where it decorates a function: @tg.{where}()")
+        raise DefinitionError(f"{name} is called where it decorates a function: @tg.{name}()")
 
 
 class no_grad(ModeChange):  # noqa: N801 - reads as a word: with no_grad()
@@ -120,7 +120,7 @@ class no_grad(ModeChange):  # noqa: N801 - reads as a word: with no_grad()
     """
 
     def __init__(self, *given: object) -> None:
-        _called("no_grad", *given)
+        refuse_bare_decorator("no_grad", *given)
         super().__init__(record=False)
 
 
@@ -135,5 +135,5 @@ class enable_grad(ModeChange):  # noqa: N801 - reads as a word: with enable_grad
     """
 
     def __init__(self, *given: object) -> None:
-        _called("enable_grad", *given)
+        refuse_bare_decorator("enable_grad", *given)
         super().__init__(record=True)

@@ -187,8 +187,9 @@ def sweep(
                 gx = rule(g, output, *operands, **node.static) if jointly is None else jointly[i]
                 if gx is None:  # nothing arrives there
                     continue
-                if gx is not g and (primitive.poles or (primitive.is_elementwise and node in masked)):
-                    gx = _zero_kept_zero(g, gx) if gx.shape == g.shape else gx
+                is_guarded = primitive.poles or (primitive.is_elementwise and node in masked)
+                if is_guarded and gx is not g and gx.shape == g.shape:
+                    gx = _zero_kept_zero(g, gx)
                 if is_masked:
                     masked.add(parent)
                 if gx.shape != parent.shape:

@@ -216,15 +216,22 @@ def test_a_decorated_generator_holds_its_mode_inside_and_leaves_it_to_the_loop_o
     assert state() == OUTSIDE
 
 
-@each_mode
-def test_two_decorated_generators_may_be_advanced_in_turns_and_left_unfinished(
-    enter: Callable[[], Any], inside: tuple[bool, bool]
-) -> None:
+def endless(enter: Callable[[], Any]) -> Callable[[], Iterator[Any]]:
+    """Return a decorated generator function that tells its state again and again."""
+
     @enter()
     def steps() -> Iterator[Any]:
         while True:
             yield state()
 
+    return steps
+
+
+@each_mode
+def test_two_decorated_generators_may_be_advanced_in_turns_and_left_unfinished(
+    enter: Callable[[], Any], inside: tuple[bool, bool]
+) -> None:
+    steps = endless(enter)
     first, second = steps(), steps()
     assert [next(first), next(second), next(first), next(second)] == [inside] * 4
     first.close()
@@ -237,11 +244,7 @@ def test_two_decorated_generators_may_be_advanced_in_turns_and_left_unfinished(
 def test_a_decorated_generator_may_be_advanced_by_another_thread(
     enter: Callable[[], Any], inside: tuple[bool, bool]
 ) -> None:
-    @enter()
-    def steps() -> Iterator[Any]:
-        while True:
-            yield state()
-
+    steps = endless(enter)
     shared = steps()
     with ThreadPoolExecutor(1) as pool:
         assert next(shared) == inside

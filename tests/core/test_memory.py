@@ -8,21 +8,11 @@ import pickle
 import sys
 import tracemalloc
 import weakref
-from collections.abc import Iterator
 
 import numpy as np
 import pytest
 
 import tinygrad_lite as tg
-
-
-@pytest.fixture
-def no_collector() -> Iterator[None]:
-    """Run without the cyclic garbage collector, so that only reference counts free memory."""
-    gc.collect()
-    gc.disable()
-    yield
-    gc.enable()
 
 
 def watched(tensor: tg.Tensor) -> weakref.ref[np.ndarray]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -108,14 +108,6 @@ def test_many_leaves_that_a_sum_hands_one_cotangent_never_share_it() -> None:
 
 
 # ----- Depth -----
-
-
-@pytest.fixture
-def no_collector() -> Iterator[None]:
-    gc.collect()
-    gc.disable()
-    yield
-    gc.enable()
 
 
 def deep(x: Any, depth: int) -> Any:

@@ -99,8 +99,7 @@ def per_example_grad(f: Function, argnums: int | tuple[int, ...] = 0) -> Functio
             example = iter(map_leaves(operator.itemgetter(slice(row, row + 1)), batch))
             examples.append(gradient(*(args[i] if i in chosen else next(example) for i in range(len(args))), **kwargs))
         stacked = [np.stack(parts) for parts in zip(*map(leaves_of, examples), strict=True)]
-        remaining = iter(stacked)
-        return map_leaves(lambda _: next(remaining), examples[0])
+        return arranged(examples[0], stacked)
 
     return gradients
 

@@ -16,9 +16,9 @@ from tinygrad_lite.nested import leaves_of, map_leaves
 from tinygrad_lite.primitives import concatenate, each, positive
 from tinygrad_lite.primitives.definition import Rule, Value
 from tinygrad_lite.primitives.primitive import Primitive
-from tinygrad_lite.tape import AnyNode, Leaf, Node, next_serial, sweep, tape
+from tinygrad_lite.tape import AnyNode, Node, next_serial, sweep, tape
 from tinygrad_lite.tensor import Tensor, carries_gradient, wrap
-from tinygrad_lite.transforms.recording import Function, name_of, node_of
+from tinygrad_lite.transforms.recording import Function, name_of, node_of, transient
 
 
 def checkpoint(f: Function) -> Function:
@@ -42,7 +42,7 @@ def checkpoint(f: Function) -> Function:
             return f(*args, **kwargs)
         operands = [leaf for leaf in leaves_of(args) if carries_gradient(leaf)]
         segment = _Segment(f, map_leaves(_kept, args), map_leaves(_copied, kwargs), MODE.get().scope)
-        run = segment.run([_leaf_over(x._array) for x in operands])
+        run = segment.run([transient(x._array) for x in operands])
         if run.packed is None or not (operands or run.outside):
             return run.result
         segment.outside = run.outside
@@ -71,12 +71,6 @@ def _kept(argument: Any) -> Any:
 
 def _copied(argument: Any) -> Any:
     return argument.copy() if type(argument) is np.ndarray else argument
-
-
-def _leaf_over(data: np.ndarray) -> Tensor:
-    leaf = Leaf(data, None)
-    leaf.is_transient = True
-    return wrap(data, leaf)
 
 
 class _Run(NamedTuple):
@@ -121,7 +115,7 @@ class _Segment:
         """Return the cotangents of all operands, from one second run; None where nothing arrives."""
         lift = wrap if isinstance(y, Tensor) else None
         given = operands[: len(operands) - len(self.outside)]
-        inputs = [positive(x) if lift else _leaf_over(x) for x in given]
+        inputs = [positive(x) if lift else transient(x) for x in given]
         run = self.run(inputs)
         if run.packed is None or run.outside != self.outside or not _alike(run.packed._array, y):
             raise GraphError(
@@ -165,7 +159,7 @@ def _alike(again: np.ndarray, first: Value) -> bool:
 
 
 def _run_again(*operands: Any, segment: _Segment) -> Any:
-    packed = segment.run([_leaf_over(np.asarray(x)) for x in operands]).packed
+    packed = segment.run([transient(np.asarray(x)) for x in operands]).packed
     assert packed is not None
     return packed._array
 

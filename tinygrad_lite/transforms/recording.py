@@ -13,7 +13,7 @@ from tinygrad_lite.nested import has_parameters, leaves_of, substituted, values_
 from tinygrad_lite.primitives import positive
 from tinygrad_lite.primitives.definition import Value
 from tinygrad_lite.tape import AnyNode, Leaf, leading_to, sweep, tape
-from tinygrad_lite.tensor import Tensor, as_operand, carries_gradient, values_of, wrap
+from tinygrad_lite.tensor import Array, Tensor, as_operand, carries_gradient, values_of, wrap
 
 Function = Callable[..., Any]
 
@@ -54,14 +54,16 @@ def _tracked(value: Any) -> Tensor:
             f"cannot differentiate with respect to {value!r} of dtype {array.dtype}; "
             "give floats, for example np.asarray(x, dtype=np.float64)"
         )
-    return transient(array, value.name if isinstance(value, Tensor) else None)
+    return transient(Tensor(array)._array, value.name if isinstance(value, Tensor) else None)
 
 
-def transient(array: Any, name: str | None = None) -> Tensor:
-    """Return a leaf that nobody can name once the transform has returned."""
-    leaf = Tensor(array, requires_grad=True, name=name)
-    node_of(leaf).is_transient = True  # type: ignore[union-attr]  # it is a leaf
-    return leaf
+def transient(data: Array, name: str | None = None) -> Tensor:
+    """Return a leaf over an array, without a copy, that nobody can name once the transform has returned."""
+    leaf = Leaf(data, name)
+    leaf.is_transient = True
+    tensor = wrap(data, leaf)
+    tensor.name = name
+    return tensor
 
 
 def node_of(tensor: Tensor) -> AnyNode:
