@@ -30,6 +30,8 @@ class Mode(NamedTuple):
     """Which values of a result are an anomaly to stop at; None to look at none."""
     anomaly_of_cotangents: Callable[[np.ndarray], np.ndarray] | None = None
     """The same for what arrives in a backward sweep, whose rules may meet infinities that the engine takes out."""
+    whole: bool = False
+    """Whether nodes keep all their operands and results, also of operations without a derivative, to be run again."""
 
 
 MODE: ContextVar[Mode] = ContextVar("tinygrad_lite_mode", default=Mode())  # noqa: B039 - Mode is immutable

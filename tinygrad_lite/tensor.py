@@ -27,7 +27,7 @@ from tinygrad_lite.errors import (
 )
 from tinygrad_lite.mode import MODE
 from tinygrad_lite.primitives import Primitive
-from tinygrad_lite.primitives.primitive import silent
+from tinygrad_lite.primitives.primitive import Plan, silent
 from tinygrad_lite.tape import Absent, AnyNode, Leaf, Node, sweep, tape
 
 Array: TypeAlias = NDArray[Any]
@@ -58,7 +58,7 @@ def record(primitive: Primitive, operands: tuple[Any, ...], static: dict[str, An
         bit <<= 1
     if weak:
         values = _strong_without_floats(values, operands)
-    recording, scope, places, anomaly, _ = MODE.get()
+    recording, scope, places, anomaly, _, whole = MODE.get()
     forward = primitive.forward
     if anomaly is not None:
         forward = silent(forward)  # for we tell more than NumPy's warning
@@ -78,6 +78,8 @@ def record(primitive: Primitive, operands: tuple[Any, ...], static: dict[str, An
     if wanted and recording:
         key = wanted | bit
         plan = primitive.plans[key] if key in primitive.plans else primitive.make_plan(key)
+        if whole:
+            plan = Plan(() if plan is None else plan.rules, (), True)
         if plan is not None:
             for i in plan.unread:
                 values[i] = inputs[i] or _absent(values[i])

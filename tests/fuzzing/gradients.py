@@ -20,6 +20,7 @@ EXACT = frozenset(
         "positive",
         "negative",
         "stop_gradient",
+        "named",
         "astype",
         "reshape",
         "transpose",

@@ -129,6 +129,7 @@ def _in_jax() -> SimpleNamespace:
         "softmax": jax.nn.softmax,
         "log_softmax": jax.nn.log_softmax,
         "logsumexp": jax.scipy.special.logsumexp,
+        "named": lambda x, name: x,
         "stop_gradient": jax.lax.stop_gradient,
         "norm": lambda x, axis=None, keepdims=False: jnp.sqrt(jnp.sum(x * x, axis, keepdims=keepdims)),
         "linear": lambda x, w, b: x @ w.T + b,

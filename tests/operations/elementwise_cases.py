@@ -151,6 +151,7 @@ def _casts() -> Iterator[Case]:
 def _stopped() -> Iterator[Case]:
     for label, shape in UNARY_SHAPES.items():
         yield Case("stop_gradient", label, drawn(shape), reference=lambda _, x: x)
+        yield Case("named", label, drawn(shape), static={"name": "value"}, reference=lambda _, x, name: x)
 
 
 ELEMENTWISE = (*_stopped(), *_unary(), *_binary(), *_choosing(), *_powers(), *_where(), *_casts())

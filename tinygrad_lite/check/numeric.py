@@ -1,40 +1,169 @@
-"""Gradients by central differences: slow, approximate, and nobody's derivation."""
+"""The automatic gradient by one parameter held against numeric derivatives, entry by entry and along directions."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 
-EPSILON = float(np.finfo(np.float64).eps)
+from tinygrad_lite.check.moves import Moves
+from tinygrad_lite.check.slopes import Entries, Slope, slope_along, slopes_of_entries
 
-STEP = float(np.cbrt(EPSILON))
-"""The step at which truncation (h²) and cancellation (ε/h) are alike in float64, about 6e-6."""
+SAMPLE = 50
+"""How many entries of a parameter are looked at one by one unless every element is asked for."""
 
+DIRECTIONS = 3
+"""How many random directions the others are looked at along."""
 
-def central_differences(f: Callable[[], float], x: np.ndarray, indices: Iterable[tuple[int, ...]]) -> np.ndarray:
-    """Return (f at x + h − f at x − h)/2h for each entry of `x` that `indices` names.
+LOOKS = 300
+"""How many further directions a disagreement or a kink is narrowed down with at most."""
 
-    `f` reads the float64 array `x`, whose entries are moved one at a time by h = STEP · max(1, |entry|) and put back,
-    also if `f` raises.
-
-    >>> import numpy as np
-    >>> x = np.array([1.0, 3.0])
-    >>> central_differences(lambda: float((x**2).sum()), x, [(0,), (1,)]).round(6)
-    array([2., 6.])
-    """
-    return np.array([_central_difference(f, x, index) for index in indices])
+RELATIVE = 1e-6
+"""How precise one central difference is taken to be, relative to the largest entry of the gradient."""
 
 
-def _central_difference(f: Callable[[], float], x: np.ndarray, index: tuple[int, ...]) -> float:
-    middle = float(x[index])
-    step = STEP * max(1.0, abs(middle))
-    ahead, behind = middle + step, middle - step
-    try:
-        x[index] = ahead
-        above = f()
-        x[index] = behind
-        below = f()
-    finally:
-        x[index] = middle
-    return (above - below) / (ahead - behind)
+class Parameter(NamedTuple):
+    """What is known about the gradient by one parameter."""
+
+    position: int
+    values: np.ndarray
+    gradients: list[np.ndarray]
+    """The automatic gradient of each term, if there are several, and last that of the whole."""
+    noise: np.ndarray
+    """How precise the value of each of them is."""
+
+    @property
+    def automatic(self) -> np.ndarray:
+        """The automatic gradient of the whole."""
+        return self.gradients[-1]
+
+
+class Numeric(NamedTuple):
+    """What numeric derivatives said of an automatic gradient."""
+
+    error: float
+    """The largest difference of the whole, kinks apart."""
+    entries: Entries
+    """Of all entries that were looked at one by one."""
+    wrong: np.ndarray
+    """Which of these have another automatic gradient, as positions in `entries.indices`."""
+    unchecked: int
+    """How many entries lie where a direction crossed kinks that could not be narrowed down."""
+
+    def at(self, entry: int) -> float:
+        """Return the numeric derivative of the whole by an entry that was looked at."""
+        k = int(np.flatnonzero(self.entries.indices == entry)[0])
+        return float(self.entries.left[-1, k] + self.entries.right[-1, k]) / 2
+
+    def between(self, gradient: np.ndarray) -> np.ndarray:
+        """Return which of the entries looked at lie on a kink with `gradient` between the slopes on either side."""
+        left, right = self.entries.left[-1], self.entries.right[-1]
+        room = self.entries.error[-1] + 1e-6 * np.abs(right - left)
+        given = gradient.reshape(-1)[self.entries.indices]
+        within = (given >= np.minimum(left, right) - room) & (given <= np.maximum(left, right) + room)
+        return np.asarray(within & self.entries.on_kink)
+
+
+def numeric_of(
+    moves: Moves, parameter: Parameter, first: Sequence[int], every_element: bool, rng: np.random.Generator
+) -> Numeric:
+    """Look at the entries `first` and others drawn at random, or at every one, and along random directions."""
+    size = parameter.values.size
+    indices = np.arange(size)
+    if size > SAMPLE and not every_element:
+        drawn = rng.choice(size, SAMPLE, replace=False)
+        indices = np.array(list(dict.fromkeys([*first, *drawn]))[: max(SAMPLE, len(first))], dtype=np.intp)
+    entries = slopes_of_entries(moves, parameter.position, parameter.values, indices, parameter.noise)
+    error, unchecked = 0.0, 0
+    if len(indices) < size:
+        suspects, error, unchecked = _along_directions(moves, parameter, rng)
+        more = np.setdiff1d(suspects, indices)
+        if more.size:
+            found = slopes_of_entries(moves, parameter.position, parameter.values, more, parameter.noise)
+            entries = _joined(entries, found)
+    entries, wrong = _looked_at_again(moves, parameter, entries)
+    if entries.indices.size:
+        smooth = np.where(entries.on_kink, 0.0, np.abs(_off(parameter, entries)[-1]))
+        error = max(error, float(np.max(smooth)) if not np.isnan(smooth).any() else np.nan)
+    return Numeric(error, entries, wrong, unchecked)
+
+
+def _joined(one: Entries, other: Entries) -> Entries:
+    return Entries(*(np.concatenate([a, b], axis=-1) for a, b in zip(one, other, strict=True)))
+
+
+def _off(parameter: Parameter, entries: Entries) -> np.ndarray:
+    """Return automatic − numeric for each value and entry."""
+    automatic = np.stack([gradient.reshape(-1)[entries.indices] for gradient in parameter.gradients])
+    with np.errstate(invalid="ignore"):
+        return np.asarray(automatic - (entries.left + entries.right) / 2)
+
+
+def _looked_at_again(moves: Moves, parameter: Parameter, entries: Entries) -> tuple[Entries, np.ndarray]:
+    """Return the entries, those that disagree taken again with more care, and which still do."""
+    largest = np.array([[np.max(np.abs(gradient), initial=0.0)] for gradient in parameter.gradients])
+    off = np.abs(_off(parameter, entries))
+    gap = np.abs(entries.right - entries.left) / 2
+    with np.errstate(invalid="ignore"):
+        wrong = ~np.all(off <= RELATIVE * largest + 10 * entries.error + gap, axis=0)
+    doubtful = np.flatnonzero(wrong & ~entries.on_kink)
+    doubtful = doubtful[np.argsort(-np.nan_to_num(off[:, doubtful].max(axis=0), nan=np.inf))][:SAMPLE]
+    for k in doubtful:
+        direction = np.zeros(parameter.values.size)
+        direction[entries.indices[k]] = 1.0
+        slope = slope_along(
+            moves, parameter.position, parameter.values, direction.reshape(parameter.values.shape), parameter.noise
+        )
+        entries.left[:, k] = entries.right[:, k] = slope.value
+        entries.error[:, k] = slope.error
+        automatic = np.array([gradient.reshape(-1)[entries.indices[k]] for gradient in parameter.gradients])
+        wrong[k] = not _agree(automatic, slope, largest[:, 0])
+    return entries, np.flatnonzero(wrong)
+
+
+def _agree(automatic: np.ndarray, slope: Slope, largest: np.ndarray) -> bool:
+    with np.errstate(invalid="ignore"):
+        return bool(np.all(np.abs(automatic - slope.value) <= 10 * slope.error + 1e-9 * largest))
+
+
+def _along_directions(
+    moves: Moves, parameter: Parameter, rng: np.random.Generator
+) -> tuple[np.ndarray, float, int]:
+    """Return the entries that are to be looked at one by one, the largest error otherwise, and how many stay unchecked."""
+    size = parameter.values.size
+    suspects: list[np.ndarray] = []
+    error, looks, unchecked = 0.0, LOOKS, 0
+    for _ in range(DIRECTIONS):
+        signs = rng.integers(0, 2, size=size) * 2.0 - 1.0
+        waiting = [np.arange(size)]
+        while waiting:
+            support = waiting.pop()
+            slope, automatic, largest = _over(moves, parameter, support, signs)
+            if not slope.crosses and _agree(automatic, slope, largest):
+                error = max(error, abs(float(automatic[-1] - slope.value[-1])))
+                continue
+            looks -= 1
+            if len(support) <= SAMPLE:
+                suspects.append(support)
+            elif looks > 0:
+                waiting += np.array_split(support, 2)
+            elif slope.crosses:
+                unchecked += len(support)
+            else:
+                suspects.append(support[:SAMPLE])
+    return (np.unique(np.concatenate(suspects)) if suspects else np.zeros(0, np.intp)), error, unchecked
+
+
+def _over(
+    moves: Moves, parameter: Parameter, support: np.ndarray, signs: np.ndarray
+) -> tuple[Slope, np.ndarray, np.ndarray]:
+    """Return the slope along a direction over some entries, what the automatic gradients say of it, and their size."""
+    direction = np.zeros(parameter.values.size)
+    direction[support] = signs[support] / np.sqrt(len(support))
+    flat = [gradient.reshape(-1) for gradient in parameter.gradients]
+    automatic = np.array([float(gradient @ direction) for gradient in flat])
+    lengths = np.array([float(np.linalg.norm(gradient[support])) for gradient in flat])
+    shaped = direction.reshape(parameter.values.shape)
+    return slope_along(moves, parameter.position, parameter.values, shaped, parameter.noise), automatic, lengths
+

@@ -8,77 +8,128 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_lite.check.capture import Capture, captured
 from tinygrad_lite.errors import ArgumentError, DtypeError, ShapeError
 from tinygrad_lite.mode import no_grad
-from tinygrad_lite.nested import leaves_of, map_leaves, matching, paths_of
-from tinygrad_lite.nn import Module
+from tinygrad_lite.nested import has_parameters, leaves_of, map_leaves, matching, paths_of, substituted
 from tinygrad_lite.tensor import Tensor, carries_gradient
+from tinygrad_lite.transforms.recording import recorded, transient
 
 
 class Problem:
-    """A scalar function and its parameters, one by one.
+    """A function and its parameters, one by one.
 
-    `values[i]` is the float64 array of the parameter called `names[i]`; moving an entry of it moves what `value()`
-    evaluates. The caller's arrays and modules are left alone.
+    `values[i]` is the float64 array of the parameter called `names[i]`; the caller's arrays and modules are left alone.
+    With a `cotangent`, which belongs to a result of several values, the function is ⟨cotangent, f⟩.
     """
 
-    def __init__(self, f: Callable[..., Any], args: Sequence[Any]) -> None:
+    def __init__(self, f: Callable[..., Any], args: Sequence[Any], names: Sequence[str] | None = None) -> None:
         self.f = f
         self.args = [map_leaves(_in_float64, argument) for argument in args]
         self.names: list[str] = []
         self.values: list[np.ndarray] = []
+        self.cotangent: np.ndarray | None = None
         for name, argument in zip(_argument_names(f, len(args)), self.args, strict=True):
             for path, leaf in zip(paths_of(argument, name), leaves_of(argument), strict=True):
-                if isinstance(leaf, Module):
+                if has_parameters(leaf):
                     prefix = "" if len(args) == 1 and leaf is argument else f"{path}."
                     self.names += [prefix + parameter_name for parameter_name, _ in leaf.named_parameters()]
-                    self.values += [parameter._array for parameter in leaf.parameters()]
+                    self.values += [parameter.numpy() for parameter in leaf.parameters()]
                 else:
                     self.names.append(path)
                     self.values.append(leaf)
         if not self.values:
             raise ArgumentError("there is nothing to differentiate with respect to; give arrays or a module")
+        if names is not None:
+            if len(names) != len(self.values):
+                raise ArgumentError(f"got {len(names)} names for {len(self.values)} parameters")
+            self.names = list(names)
 
-    def value(self) -> float:
-        """Return the function of the parameters as they stand, computed without recording."""
+    # ----- The function -----
+
+    def result(self, values: Sequence[np.ndarray]) -> np.ndarray:
+        """Return what the function gives for other values of the parameters, without recording."""
+        tensors_for_modules = self._in_place_of_parameters(values)
         with no_grad():
-            result = self.f(*self.args)
-        array = result.numpy() if isinstance(result, Tensor) else np.asarray(result)
+            given = self.f(*substituted(self.args, tensors_for_modules))
+        array = given.numpy() if isinstance(given, Tensor) else np.asarray(given)
         if array.dtype.kind not in "fiub":
-            raise ArgumentError(f"a gradient check needs a scalar result, but the function gave {result!r}")
-        if array.size != 1:
-            raise ShapeError(f"a gradient check needs a scalar result, but the function gave shape {array.shape}")
-        return float(array.reshape(()))
+            raise ArgumentError(f"a gradient check needs a result of numbers, but the function gave {given!r}")
+        return array
 
-    def automatic(self) -> list[np.ndarray]:
-        """Return the automatic gradient of each parameter; zeros where the function does not depend on it."""
-        tracked = [map_leaves(_tracked, argument) for argument in self.args]
-        tensors = [tensor for leaf in leaves_of(tracked) for tensor in _parameters(leaf)]
-        result = self.f(*tracked)
-        if carries_gradient(result):
-            result.backward()
-        gradients = [np.zeros(tensor.shape) if tensor.grad is None else tensor.grad for tensor in tensors]
-        for tensor in tensors:
-            tensor.grad = None
-        return gradients
+    def value(self, values: Sequence[np.ndarray]) -> float:
+        """Return the function as one number."""
+        result = self.result(values)
+        return float(result.reshape(()) if self.cotangent is None else np.sum(self.cotangent * result))
 
-    def by_hand(self, analytic: Callable[..., Any]) -> list[np.ndarray]:
-        """Return what `analytic` gives for each parameter, its structure checked against that of the arguments."""
+    def moved(self, i: int, to: np.ndarray) -> float:
+        """Return the function as one number, with parameter `i` elsewhere."""
+        return self.value([to if j == i else _read_only(value) for j, value in enumerate(self.values)])
+
+    def evaluated_twice(self) -> np.ndarray:
+        """Return the result of the function; raises ArgumentError if it draws random numbers or writes to arguments."""
+        results = []
+        for _ in range(2):
+            given = [value.copy() for value in self.values]
+            results.append(self.result(given))
+            for name, value, before in zip(self.names, given, self.values, strict=True):
+                if not np.array_equal(value, before, equal_nan=True):
+                    raise ArgumentError(
+                        f"f wrote into its argument {name}; a function whose gradient is checked gives the same for "
+                        "the same arguments: let it work on a copy"
+                    )
+        first, second = results
+        if first.shape != second.shape or not np.array_equal(first, second, equal_nan=True):
+            shown = [repr(result.item()) if result.size == 1 else "other values" for result in results]
+            raise ArgumentError(
+                f"f gave {shown[0]} and then {shown[1]} for the same arguments; fix its seed, or its state"
+            )
+        return first
+
+    def recorded(self) -> tuple[Tensor | None, Capture | None]:
+        """Return the result with its history, None if it has none, and a whole recording, None if there can be none."""
+        parameters = [transient(value, name) for value, name in zip(self.values, self.names, strict=True)]
+        result, capture = captured(lambda: self._contracted(self.f(*substituted(self.args, parameters))), parameters)
+        if capture is None:
+            recording = recorded(lambda *args: self._contracted(self.f(*args)), self.args, range(len(self.args)))
+            result = recording.result
+            capture = Capture.of(result, recording.targets, whole=False) if carries_gradient(result) else None
+        return (result if carries_gradient(result) else None), capture
+
+    def of_values(self) -> Callable[..., Any]:
+        """Return the function of the values of its parameters alone."""
+        return lambda *values: self.f(*substituted(self.args, values))
+
+    def _contracted(self, result: Any) -> Any:
+        return result if self.cotangent is None else np.sum(self.cotangent * result)
+
+    def _in_place_of_parameters(self, values: Sequence[np.ndarray]) -> list[Any]:
+        """Return what stands for each parameter: a Tensor in a module, which knows it by that, elsewhere the array."""
+        is_in_module = [
+            has_parameters(leaf)
+            for leaf in leaves_of(self.args)
+            for _ in (leaf.parameters() if has_parameters(leaf) else [leaf])
+        ]
+        return [transient(v) if inside else v for v, inside in zip(values, is_in_module, strict=True)]
+
+    # ----- What is claimed -----
+
+    def by_hand(self, derivation: Callable[..., Any], what: str, *before: Any) -> list[np.ndarray]:
+        """Return what a derivation gives for each parameter, in float64 if it allows; `before` precedes the arguments."""
         with no_grad():
-            claimed = analytic(*map_leaves(_copied, self.args))
+            claimed = derivation(*before, *map_leaves(_copied, self.args))
         arguments = self.args[0] if len(self.args) == 1 else self.args
-        gradients = [_array(claim) for claim in matching(arguments, claimed, "analytic must return")]
-        for name, gradient, value in zip(self.names, gradients, self.values, strict=True):
-            if gradient.shape != value.shape:
-                hint = "; its transpose would fit" if gradient.T.shape == value.shape else ""
-                raise ShapeError(
-                    f"the gradient by hand of {name} has shape {gradient.shape}, but the parameter {value.shape}{hint}"
-                )
-        return gradients
+        return [_array(claim, what) for claim in matching(arguments, claimed, f"{what} must return")]
+
+
+def _read_only(value: np.ndarray) -> np.ndarray:
+    view = value.view()
+    view.flags.writeable = False
+    return view
 
 
 def _in_float64(leaf: Any) -> Any:
-    if isinstance(leaf, Module):
+    if has_parameters(leaf):
         return leaf.astype(np.float64)
     if callable(leaf):
         raise ArgumentError(f"{leaf!r} is no array to differentiate with respect to; pass a derivation as analytic=")
@@ -91,16 +142,8 @@ def _in_float64(leaf: Any) -> Any:
     return np.array(array, dtype=np.float64, order="C")
 
 
-def _tracked(leaf: Any) -> Any:
-    return leaf if isinstance(leaf, Module) else Tensor(leaf, requires_grad=True)
-
-
 def _copied(leaf: Any) -> Any:
-    return leaf if isinstance(leaf, Module) else leaf.copy()
-
-
-def _parameters(leaf: Any) -> list[Tensor]:
-    return leaf.parameters() if isinstance(leaf, Module) else [leaf]
+    return leaf if has_parameters(leaf) else leaf.copy()
 
 
 def _argument_names(f: Callable[..., Any], count: int) -> list[str]:
@@ -113,8 +156,16 @@ def _argument_names(f: Callable[..., Any], count: int) -> list[str]:
     return names[:count] + [f"argument {i}" for i in range(len(names), count)]
 
 
-def _array(claim: Any) -> np.ndarray:
-    gradient = np.asarray(claim)
+def _array(claim: Any, what: str) -> np.ndarray:
+    gradient = claim.numpy() if isinstance(claim, Tensor) else np.asarray(claim)
     if gradient.dtype.kind not in "fiub":
-        raise ArgumentError(f"analytic must return arrays of numbers, got {type(claim).__name__}")
+        raise ArgumentError(f"{what} must return arrays of numbers, got {type(claim).__name__}")
     return gradient
+
+
+def refuse_shape(shape: tuple[int, ...]) -> None:
+    """Raise ShapeError for a result of several values where one was needed."""
+    raise ShapeError(
+        f"a gradient check needs a scalar result, but the function gave shape {shape}; "
+        "give vjp= or jacobian= for a function of several values"
+    )

@@ -1,25 +1,54 @@
-"""What a gradient check found: a row a parameter, printed as a table that says what is wrong and where."""
+"""What a gradient check found: a row a parameter, printed as a table that says what is wrong, where, and why."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Literal
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Literal, TypeAlias
 
 from tinygrad_lite.errors import GradientMismatchError
+
+Status: TypeAlias = Literal["agrees", "differs", "vacuous", "kink", "undetectable"]
+
+
+@dataclass(frozen=True)
+class Cause:
+    """A mistake that explains why a handwritten gradient differs; as text it begins with its slug.
+
+    >>> str(Cause("scale", 2.0, 1e-16, "w1", "divide it by 2"))
+    'scale (× 2) in w1: divide it by 2'
+    """
+
+    slug: str
+    """The kind of mistake, such as `batch-mean`; `unknown` if none of those known explains the difference."""
+    factor: float | None
+    """By how much what is wrong is too large, where that is the mistake."""
+    residual: float
+    """What remains unexplained, relative to the largest value."""
+    where: str
+    """The parameter or the step of the derivation."""
+    correction: str
+    """What to write instead."""
+
+    def __str__(self) -> str:
+        factor = "" if self.factor is None else f" (× {self.factor:.6g})"
+        return f"{self.slug}{factor} in {self.where}: {self.correction}"
 
 
 @dataclass(frozen=True)
 class Row:
-    """What was found for one parameter.
+    """What was found for one parameter, or for one value named in the function.
 
     `max_abs_error` and `max_rel_error` hold the handwritten gradient against the automatic one, relative to the
-    largest of either; None where no handwritten gradient was given. `numeric_abs_error` holds the automatic gradient
-    against the numeric one, over the `entries_checked` of `entries`. `values` are the (handwritten, automatic,
-    numeric) ones at `worst_index`, where the disagreement is largest.
+    largest of either; None where no handwritten gradient was given, infinite where its shape does not fit.
+    `numeric_abs_error` holds the automatic gradient against the numeric one, over the `entries_checked` of `entries`
+    one by one and along random directions over all of them. `values` are the (handwritten, automatic, numeric) ones at
+    `worst_index`, where the disagreement is largest. Up to `budget` apart, the handwritten and the automatic gradient
+    differ by their rounding alone. `diagnosis` holds the causes that together explain the difference.
     """
 
     name: str
-    status: Literal["agrees", "differs"]
+    status: Status
     entries: int
     entries_checked: int
     max_abs_error: float | None
@@ -27,11 +56,15 @@ class Row:
     numeric_abs_error: float
     worst_index: tuple[int, ...]
     values: tuple[float | None, float, float]
+    budget: float
+    diagnosis: tuple[Cause, ...] = ()
+    note: str = ""
+    """What the status means here, in words, where it is not plain agreement."""
 
     @property
     def agrees(self) -> bool:
-        """Whether all gradients of this parameter agree."""
-        return self.status == "agrees"
+        """Whether all gradients of this parameter agree, at kinks within the slopes on either side."""
+        return self.status in ("agrees", "kink")
 
 
 @dataclass(frozen=True)
@@ -41,42 +74,76 @@ class GradientReport:
     rows: tuple[Row, ...]
     tolerance: str
     """What counted as agreement, in words."""
+    deltas: tuple[Row, ...] = ()
+    """The rows of the intermediate gradients that were given, from the loss backwards."""
+    notes: tuple[str, ...] = field(default=())
+    """How the numeric gradients were taken, where that is not the usual way."""
 
     def __bool__(self) -> bool:
-        return all(row.agrees for row in self.rows)
+        return all(row.agrees for row in (*self.rows, *self.deltas))
+
+    @property
+    def departs_at(self) -> str | None:
+        """The first value, walking back from the loss, whose gradient by hand differs; None if none was given or does."""
+        return next((row.name for row in self.deltas if not row.agrees), None)
 
     def raise_if_wrong(self) -> None:
-        """Raise GradientMismatchError with the table if any gradient differs."""
+        """Raise GradientMismatchError with the table unless all gradients agree."""
         __tracebackhide__ = True  # pytest shows the line of the test and the table
         if not self:
             raise GradientMismatchError(str(self))
 
+    def to_json(self) -> str:
+        """Return the report as JSON text, with null for what is not a finite number."""
+        from tinygrad_lite.check.written import as_json
+
+        return as_json(self)
+
+    def to_html(self) -> str:
+        """Return the report as a page of HTML that needs nothing else, no script and no network."""
+        from tinygrad_lite.check.written import as_html
+
+        return as_html(self)
+
+    def _repr_html_(self) -> str:
+        return self.to_html()
+
     def __str__(self) -> str:
-        width = max(len("parameter"), *(len(row.name) for row in self.rows))
+        rows = (*self.rows, *self.deltas)
+        width = max(len("parameter"), *(len(row.name) for row in rows))
         lines = [
-            f"{'parameter':<{width}}  {'entries':>8}  {'by hand − automatic':^21}  {'automatic − numeric':^21}",
-            f"{'':<{width}}  {'':>8}  {'largest':>10} {'relative':>10}  {'largest':>10} {'checked':>10}",
+            f"{'parameter':<{width}}  {'entries':>9}  {'by hand − automatic':^21}  {'automatic − numeric':^21}",
+            f"{'':<{width}}  {'':>9}  {'largest':>10} {'relative':>10}  {'largest':>10} {'one by one':>10}",
         ]
         lines += [
-            f"{row.name:<{width}}  {row.entries:>8,}  {_figure(row.max_abs_error)} {_figure(row.max_rel_error)}  "
+            f"{row.name:<{width}}  {row.entries:>9,}  {_figure(row.max_abs_error)} {_figure(row.max_rel_error)}  "
             f"{_figure(row.numeric_abs_error)} {row.entries_checked:>10,}  {row.status}"
-            for row in self.rows
+            for row in rows
         ]
-        lines += [_where(row) for row in self.rows if not row.agrees]
-        verdict = "all gradients agree" if self else "some gradients differ"
+        lines += [line for row in rows for line in told(row)]
+        if self.departs_at is not None:
+            lines.append(f"walking back from the loss, the derivation departs at {self.departs_at}")
+        lines += self.notes
+        verdict = "all gradients agree" if self else "not all gradients agree"
         return "\n".join(line.rstrip() for line in [*lines, f"{verdict}; {self.tolerance}"])
 
     def __repr__(self) -> str:
-        wrong = [_where(row) for row in self.rows if not row.agrees]
+        wrong = [line for row in (*self.rows, *self.deltas) for line in told(row) if not row.agrees]
         return f"<GradientReport: {'; '.join(wrong) or f'all {len(self.rows)} gradients agree'}>"
+
+
+def told(row: Row) -> Iterator[str]:
+    """Yield what there is to say of a row beside its figures."""
+    if row.status == "differs":
+        by_hand, automatic, numeric = row.values
+        hand = "" if by_hand is None else f"by hand {by_hand:.9g}, "
+        index = ", ".join(map(str, row.worst_index))
+        yield f"{row.name} differs most at [{index}]: {hand}automatic {automatic:.9g}, numeric {numeric:.9g}"
+    if row.note:
+        yield f"{row.name}: {row.note}"
+    for cause in row.diagnosis:
+        yield f"{row.name}: {cause}"
 
 
 def _figure(value: float | None) -> str:
     return f"{'–':>10}" if value is None else f"{value:>10.2e}"
-
-
-def _where(row: Row) -> str:
-    by_hand, automatic, numeric = row.values
-    hand = "" if by_hand is None else f"by hand {by_hand:.9g}, "
-    index = ", ".join(map(str, row.worst_index))
-    return f"{row.name} differs most at [{index}]: {hand}automatic {automatic:.9g}, numeric {numeric:.9g}"

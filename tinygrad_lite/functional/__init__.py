@@ -3,7 +3,7 @@
 Elementwise functions without a choice to explain are the primitives themselves, as NumPy's are ufuncs.
 """
 
-from tinygrad_lite.functional.choosing import clip, maximum, minimum, stop_gradient, where
+from tinygrad_lite.functional.choosing import clip, maximum, minimum, named, stop_gradient, where
 from tinygrad_lite.functional.neural import (
     linear,
     log_softmax,
@@ -88,6 +88,7 @@ __all__ = [
     "min",
     "minimum",
     "multiply",
+    "named",
     "negative",
     "norm",
     "one_hot",

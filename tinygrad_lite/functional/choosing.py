@@ -6,7 +6,7 @@ import numpy as np
 
 from tinygrad_lite import primitives as p
 from tinygrad_lite.array_interface import answers_for
-from tinygrad_lite.errors import UnsupportedError
+from tinygrad_lite.errors import ArgumentError, UnsupportedError
 from tinygrad_lite.primitives.definition import Value
 from tinygrad_lite.tensor import Operand, as_operand, carries_gradient
 
@@ -78,6 +78,21 @@ def where(condition: Operand, x: Operand | None = None, y: Operand | None = None
     if x is None or y is None:
         raise UnsupportedError("np.where needs what to choose from, x and y; for indices use np.nonzero(t.numpy())")
     return p.where(condition, x, y)
+
+
+def named(x: Operand, name: str) -> Value:
+    """Return `x` itself, under a name by which pictures and gradient checks know it.
+
+    `check_gradients(..., deltas={"delta1": array})` holds the array against the derivative by the value of that name.
+    Raises ArgumentError for an empty name.
+
+    >>> import numpy as np, tinygrad_lite as tg
+    >>> float(tg.grad(lambda x: tg.named(x * x, "square") * 2)(3.0))
+    12.0
+    """
+    if not isinstance(name, str) or not name:
+        raise ArgumentError(f"a value is named by a text that is not empty, got {name!r}")
+    return p.named(as_operand(x), name=name)
 
 
 def stop_gradient(x: Operand) -> Value:

@@ -162,6 +162,13 @@ def _stop_gradient(x: Any) -> Any:
 stop_gradient = Primitive("stop_gradient", _stop_gradient, None)
 
 
+def _named(x: Any, *, name: str) -> Any:
+    return x
+
+
+named = Primitive("named", _named, lambda g, *_, name: g, elementwise=True)
+
+
 def _astype(x: Any, *, dtype: Any) -> Any:
     return x.astype(dtype)
 

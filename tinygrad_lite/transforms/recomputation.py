@@ -38,10 +38,11 @@ def checkpoint(f: Function) -> Function:
 
     @functools.wraps(f)
     def checkpointed(*args: Any, **kwargs: Any) -> Any:
-        if not MODE.get().record:
+        mode = MODE.get()
+        if not mode.record or mode.whole:
             return f(*args, **kwargs)
         operands = [leaf for leaf in leaves_of(args) if carries_gradient(leaf)]
-        segment = _Segment(f, map_leaves(_kept, args), map_leaves(_copied, kwargs), MODE.get().scope)
+        segment = _Segment(f, map_leaves(_kept, args), map_leaves(_copied, kwargs), mode.scope)
         run = segment.run([transient(x._array) for x in operands])
         if run.packed is None or not (operands or run.outside):
             return run.result
@@ -52,7 +53,7 @@ def checkpoint(f: Function) -> Function:
         assert plan is not None
         data = run.packed._array
         node = Node(_CHECKPOINT, {"segment": segment}, plan, inputs, values, data, segment.scope)
-        if MODE.get().places:
+        if mode.places:
             node.place = user_place()
         parts = _unpacked(wrap(data, node), [leaf for leaf in leaves_of(run.result) if carries_gradient(leaf)])
         return map_leaves(lambda leaf: next(parts) if carries_gradient(leaf) else leaf, run.result)

@@ -104,6 +104,10 @@ def stop_gradient(draw: Drawing) -> Draft:
     return Draft(f"tg.stop_gradient({x})" if draw.chance(0.3) else f"{x} * tg.stop_gradient({x})")
 
 
+def named(draw: Drawing) -> Draft:
+    return Draft(f"tg.named({draw.value()}, 'value')")
+
+
 ELEMENTWISE: dict[Kind, float] = {
     unary: 4,
     logarithm: 2,
@@ -114,4 +118,5 @@ ELEMENTWISE: dict[Kind, float] = {
     logaddexp: 0.7,
     cast: 0.5,
     stop_gradient: 0.5,
+    named: 0.2,
 }

@@ -1,0 +1,92 @@
+"""A function's call recorded whole, so that it can be run again on other values: what a gradient check reads.
+
+Every operation that depends on a parameter is there with all its operands, also where it has no derivative, such as the
+comparison that a `where` chooses by. Running the recording again shows what the function does beside the point where
+it was called, as long as the function does nothing that is not recorded: take values out, or branch by them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, NamedTuple, TypeAlias
+
+import numpy as np
+
+from tinygrad_lite.errors import DetachError
+from tinygrad_lite.mode import ModeChange
+from tinygrad_lite.tape import AnyNode, Leaf, Node, leading_to, sweep, tape
+from tinygrad_lite.tensor import Tensor
+
+Values: TypeAlias = dict[AnyNode, Any]
+"""The value of each node in one run."""
+
+
+class Capture(NamedTuple):
+    """What was recorded: nodes in the order of their creation, the parameters among them, and the result."""
+
+    nodes: list[AnyNode]
+    leaves: list[Leaf]
+    """The parameters, also those that the result does not depend on."""
+    root: AnyNode
+    values: Values
+    """The value of every node as it was recorded; none but the leaves' if the recording is not whole."""
+    is_whole: bool
+    """Whether the recording can be run again."""
+
+    @classmethod
+    def of(cls, result: Tensor, parameters: Sequence[Tensor], whole: bool) -> Capture:
+        """Return what led from the parameters, which are leaves, to a result that carries a gradient."""
+        assert result._node is not None
+        nodes = tape(result._node)
+        leaves = [parameter._node for parameter in parameters]
+        values: Values = {leaf: parameter._array for leaf, parameter in zip(leaves, parameters, strict=True) if leaf}
+        if whole:
+            values |= {node: node.output for node in nodes if isinstance(node, Node)}
+        return cls(nodes, [leaf for leaf in leaves if isinstance(leaf, Leaf)], result._node, values, whole)
+
+    def run(self, moved: Mapping[AnyNode, np.ndarray], after: Callable[[Node, Any], Any] | None = None) -> Values:
+        """Run everything that depends on the nodes in `moved` again, on these values; `after` may change each result.
+
+        Raises nothing of its own; whatever NumPy warns of on the way is silent.
+        """
+        values = dict(self.values)
+        values.update(moved)
+        with np.errstate(all="ignore"):
+            for node in leading_to(moved, self.nodes):
+                if isinstance(node, Node) and node not in moved:
+                    result = node.primitive.forward(*operands_of(node, values), **node.static)
+                    values[node] = result if after is None else after(node, result)
+        return values
+
+    def gradients(self, seeds: Mapping[AnyNode, float]) -> list[np.ndarray | None]:
+        """Return ∂(Σ seed · node)/∂leaf for each parameter, None where nothing arrives."""
+        arrived = self.pulled_back({node: np.full(node.shape, seed, node.dtype) for node, seed in seeds.items()})
+        return [arrived.get(leaf) for leaf in self.leaves]
+
+    def pulled_back(self, cotangents: Mapping[AnyNode, Any], ends: Iterable[AnyNode] = ()) -> dict[AnyNode, Any]:
+        """Return what arrives at the parameters, and at `ends`, where the sweep stops."""
+        return sweep(self.nodes, cotangents, ends={*self.leaves, *ends})
+
+
+def operands_of(node: Node, values: Mapping[AnyNode, Any]) -> list[Any]:
+    """Return what a node is computed from: the values of the nodes before it, and its constants."""
+    return [
+        operand if parent is None else values.get(parent, operand)
+        for operand, parent in zip(node.operands, node.inputs, strict=True)
+    ]
+
+
+def captured(call: Callable[[], Any], parameters: Sequence[Tensor]) -> tuple[Any, Capture | None]:
+    """Return what `call` gives when everything is recorded, and the recording.
+
+    The recording is None if the result is no Tensor that depends on a parameter, or if the function asks for the
+    values of what is recorded on its way, as a Python `if` does.
+    """
+    try:
+        with ModeChange(record=True, whole=True):
+            result = call()
+    except DetachError:
+        return None, None
+    if not isinstance(result, Tensor) or result._node is None:
+        return result, None
+    return result, Capture.of(result, parameters, whole=True)

@@ -1,0 +1,80 @@
+"""An explanation put into words: the mistake on the way, then what the factors say."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from tinygrad_lite.check.fitting import Fit
+from tinygrad_lite.check.penalties import Penalty
+from tinygrad_lite.check.report import Cause
+
+
+def causes_of(
+    mistake: Any,  # a Mistake of another file of this room, or None
+    fit: Fit,
+    batch_sizes: Sequence[int],
+    penalty: Penalty,
+    name: str,
+    largest: float,
+) -> tuple[Cause, ...]:
+    """Return the causes of an explanation, the weightiest first."""
+    residual = fit.residual / largest if largest else 0.0
+    causes = []
+    if mistake is not None:
+        causes.append(Cause(mistake.slug, None, residual, mistake.where, mistake.correction))
+    causes += _of_the_factor(fit.data, batch_sizes, residual, name)
+    if penalty.gradient.any() and fit.penalty not in (1.0, fit.data):
+        causes.append(_of_the_penalty(fit.penalty, np.sign(fit.data), penalty.rate, residual, name))
+    if fit.unpenalised:
+        causes.append(_of_the_unpenalised(fit.unpenalised, penalty, residual, name))
+    return tuple(causes)
+
+
+def _of_the_factor(factor: float, batch_sizes: Sequence[int], residual: float, name: str) -> list[Cause]:
+    causes = []
+    size = abs(factor)
+    if size == 1.0 and factor < 0:
+        return [Cause("sign", -1.0, residual, name, "turn the sign around")]
+    for m in batch_sizes:
+        if size in (float(m), 1.0 / m):
+            do = f"divide by the {m} examples" if size > 1 else f"do not divide by the {m} examples again"
+            causes.append(Cause("batch-mean", size, residual, name, do))
+            if factor < 0:
+                causes.append(Cause("sign", -1.0, residual, name, "turn the sign around"))
+            return causes
+    if size != 1.0:
+        causes.append(Cause("scale", factor, residual, name, f"divide it by {factor:.9g}"))
+    return causes
+
+
+def _of_the_penalty(share: float, sign: float, rate: float, residual: float, name: str) -> Cause:
+    if share == 0.0:
+        return Cause("regulariser-missing", None, residual, name, f"add the gradient of the penalty, {rate:.6g} · {name}")
+    text = f"the gradient of the penalty counts {share:.6g} times what it should; it is {rate:.6g} · {name}"
+    return Cause("regulariser-scale", share, residual, name, text)
+
+
+def _of_the_unpenalised(share: float, penalty: Penalty, residual: float, name: str) -> Cause:
+    if penalty.rate:
+        text = "the objective does not penalise these entries; leave λ times them out"
+        return Cause("regulariser-on-bias", share, residual, name, text)
+    text = f"the objective has no penalty; leave {share:.6g} · {name} out"
+    return Cause("regulariser-scale", None, residual, name, text)
+
+
+def unknown(claim: np.ndarray, right: np.ndarray, name: str) -> tuple[Cause, ...]:
+    """Return the cause of what nothing explains, with what can be said of it all the same."""
+    if claim.shape != right.shape:
+        text = f"a gradient of shape {claim.shape} for a parameter of shape {right.shape} is none of the known mistakes"
+        return (Cause("unknown", None, np.inf, name, text),)
+    if not np.isfinite(claim).all():
+        text = f"{np.count_nonzero(~np.isfinite(claim))} of {claim.size} entries are not finite"
+        return (Cause("unknown", None, np.inf, name, text),)
+    off = np.abs(claim - right)
+    largest = max(float(np.max(np.abs(claim), initial=0.0)), float(np.max(np.abs(right), initial=0.0))) or 1.0
+    wrong = int(np.count_nonzero(off > 1e-9 * largest))
+    text = f"{wrong} of {claim.size} entries differ, which none of the known mistakes explains"
+    return (Cause("unknown", None, float(off.max()) / largest, name, text),)

@@ -1,0 +1,194 @@
+"""The diagnosis: which mistakes in the derivation give what was derived by hand.
+
+Each mistake on the way back is a backward sweep that makes it; what it gives is fitted to the claim, and the factors
+that remain are read as mistakes too. What explains the claim with the fewest and least far-fetched mistakes is named.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from functools import cached_property
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from tinygrad_lite.check.causes import causes_of, unknown
+from tinygrad_lite.check.evidence import Evidence
+from tinygrad_lite.check.fitting import Fit, Parts, fitted
+from tinygrad_lite.check.mistakes import Mistake, mistakes_in
+from tinygrad_lite.check.mutation import mutated_sweep
+from tinygrad_lite.check.penalties import Penalty, penalty_of
+from tinygrad_lite.check.report import Cause
+from tinygrad_lite.check.reshaping import reshaped
+from tinygrad_lite.check.sums import wrong_sums
+from tinygrad_lite.tape import AnyNode, Leaf
+
+TIMES_ROUNDING = 10
+"""How many times the rounding of a gradient may remain unexplained: a mistake rounds otherwise."""
+
+AT_LEAST = (0.0, 1e-9, 1e-6)
+"""What may remain relative to the largest entry, in turn until something explains the claim."""
+
+
+MOST_FETCHED = 3.0
+"""The cost beyond which mistakes are not put together any more: three of them explain too much."""
+
+
+class Explanation(NamedTuple):
+    """One way in which a claim came about."""
+
+    mistake: Mistake | None
+    fit: Fit
+    cost: float
+
+
+class Diagnosis:
+    """The search for mistakes in one derivation."""
+
+    def __init__(self, evidence: Evidence, gradients: Sequence[np.ndarray] | None) -> None:
+        self._evidence, self._claims = evidence, gradients
+        self._names = {} if evidence.capture is None else dict(zip(evidence.capture.leaves, evidence.problem.names))
+
+    def of(self, i: int, rounding: float) -> tuple[Cause, ...]:
+        """Return the causes that together explain the claimed gradient by parameter `i`, `unknown` if nothing does."""
+        assert self._claims is not None
+        name = self._evidence.problem.names[i]
+        return self.explained(self._claims[i], self._right(i), self._mutants(i), self._penalty(i), rounding, name)
+
+    def of_value(self, node: AnyNode, claim: np.ndarray, rounding: float, name: str) -> tuple[Cause, ...]:
+        """Return the causes that together explain a claimed gradient by a value on the way."""
+        right = self.cotangent(node)
+        right = np.zeros(node.shape) if right is None else right
+        mutants = ((mistake, self._arrived([node], mistake.jumps).get(node, right)) for mistake in self.mistakes)
+        nothing = Penalty(np.zeros(node.shape), np.zeros(node.shape), 0.0)
+        return self.explained(claim, right, mutants, nothing, rounding, name)
+
+    def explained(
+        self,
+        claim: np.ndarray,
+        right: np.ndarray,
+        mutants: Iterator[tuple[Mistake, np.ndarray]],
+        penalty: Penalty,
+        rounding: float,
+        name: str,
+    ) -> tuple[Cause, ...]:
+        """Return the causes that together make the claim of the right gradient of the data."""
+        largest = float(np.max(np.abs(claim), initial=0.0, where=np.isfinite(claim)))
+        candidates: list[tuple[Mistake | None, np.ndarray]] = [(None, right), *mutants]
+        expected = float(np.max(np.abs(right + penalty.gradient), initial=0.0)) or 1.0
+        for least in AT_LEAST:
+            tolerance = max(TIMES_ROUNDING * rounding * max(1.0, largest / expected), least * largest)
+            best = self._best(claim, candidates, penalty, tolerance, name)
+            if best is not None:
+                return causes_of(best.mistake, best.fit, self._evidence.batch_sizes, penalty, name, largest)
+        return unknown(claim, right + penalty.gradient, name)
+
+    def _best(
+        self,
+        claim: np.ndarray,
+        candidates: Sequence[tuple[Mistake | None, np.ndarray]],
+        penalty: Penalty,
+        tolerance: float,
+        name: str,
+    ) -> Explanation | None:
+        best: Explanation | None = None
+        for mistake, data in candidates:
+            for made, array, parts in _as_claimed(mistake, claim, data, penalty, name):
+                cost = 0.0 if made is None else made.cost
+                if best is not None and cost >= best.cost:
+                    continue
+                fit = fitted(array, parts, self._evidence.batch_factors, tolerance)
+                if fit is None or cost + fit.cost >= (MOST_FETCHED if best is None else best.cost):
+                    continue
+                if made is not None or fit.cost > 0.0:  # the right gradient explains no mistake
+                    best = Explanation(made, fit, cost + fit.cost)
+        return best
+
+    # ----- What claims are held against -----
+
+    def _right(self, i: int) -> np.ndarray:
+        found = self._unmutated.get(self._targets[i]) if self._evidence.capture else None
+        return np.zeros(self._evidence.problem.values[i].shape) if found is None else found
+
+    def _penalty(self, i: int) -> Penalty:
+        return penalty_of(self._evidence, i)
+
+    @property
+    def _targets(self) -> list[Leaf]:
+        assert self._evidence.capture is not None
+        return self._evidence.capture.leaves
+
+    def _mutants(self, i: int) -> Iterator[tuple[Mistake, np.ndarray]]:
+        """Yield what each mistake makes of the data's gradient by parameter `i`, where that is not the right one."""
+        right = self._right(i)
+        for mistake, gradients in self._swept:
+            found = gradients.get(self._targets[i])
+            mutant = np.zeros(right.shape) if found is None else found
+            if not np.array_equal(mutant, right):
+                yield mistake, mutant
+        capture = self._evidence.capture
+        if capture is not None and capture.is_whole:
+            yield from wrong_sums(capture, self._targets[i], self._evidence.problem.names[i], self.cotangent)
+
+    @cached_property
+    def _unmutated(self) -> dict[AnyNode, Any]:
+        return self._arrived(self._targets, ())
+
+    @cached_property
+    def mistakes(self) -> list[Mistake]:
+        """Every mistake that can be made on the way back."""
+        capture = self._evidence.capture
+        if capture is None or not capture.is_whole:
+            return []
+        return list(mistakes_in(capture, self._names, self.cotangent))
+
+    @cached_property
+    def _swept(self) -> list[tuple[Mistake, dict[AnyNode, Any]]]:
+        """What arrives at the parameters with each mistake, one sweep a mistake for all of them."""
+        if self._evidence.capture is None:
+            return []
+        terms = list(_term_missing(self._evidence, self._arrived, self._targets))
+        return [(mistake, self._arrived(self._targets, mistake.jumps)) for mistake in self.mistakes] + terms
+
+    def cotangent(self, node: AnyNode) -> Any:
+        """Return the right cotangent of a node, of the data's terms alone; None if nothing arrives."""
+        if node not in self._cotangents:
+            self._cotangents[node] = self._arrived([node], ()).get(node)
+        return self._cotangents[node]
+
+    @cached_property
+    def _cotangents(self) -> dict[AnyNode, Any]:
+        return {}
+
+    def _arrived(self, targets: Sequence[AnyNode], jumps: Sequence[Any]) -> dict[AnyNode, Any]:
+        assert self._evidence.capture is not None
+        seeds = {term.node: np.full(term.node.shape, term.factor, term.node.dtype) for term in self._evidence.data_terms}
+        return mutated_sweep(self._evidence.capture.nodes, seeds, targets, jumps)
+
+
+def _as_claimed(
+    mistake: Mistake | None, claim: np.ndarray, data: np.ndarray, penalty: Penalty, name: str
+) -> Iterator[tuple[Mistake | None, np.ndarray, Parts]]:
+    """Yield the claim and what it may be made of; two mistakes on the way are not searched for."""
+    if mistake is None:
+        yield from reshaped(claim, data, penalty, name)
+    elif data.shape == penalty.gradient.shape == claim.shape:
+        yield mistake, claim, Parts(data, penalty.gradient, penalty.unpenalised)
+    elif claim.size == data.size:
+        nothing = np.zeros(data.shape)
+        yield mistake, claim.reshape(data.shape), Parts(data, nothing, nothing)
+
+
+def _term_missing(evidence: Evidence, arrived: Any, targets: Sequence[Leaf]) -> Iterator[tuple[Mistake, dict[AnyNode, Any]]]:
+    """Yield the gradients without one of the data's terms each, if there are several."""
+    terms = evidence.data_terms
+    if len(terms) < 2:
+        return
+    assert evidence.capture is not None
+    for left_out in terms:
+        seeds: dict[AnyNode, Any] = {
+            term.node: np.full(term.node.shape, term.factor, term.node.dtype) for term in terms if term is not left_out
+        }
+        text = f"add the gradient of the term {left_out.name}"
+        mistake = Mistake("term-missing", left_out.name, text, 1.2, ())
+        yield mistake, mutated_sweep(evidence.capture.nodes, seeds, targets, ())

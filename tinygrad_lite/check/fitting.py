@@ -1,0 +1,152 @@
+"""How much of the data's gradient and of a penalty's is in a gradient by hand, read off as mistakes.
+
+A claim is taken apart as α · data + β · penalty + γ · (the penalty's rate · what is not penalised), where `data` is the
+right gradient or one with a mistake in its derivation. Right are α = 1, β = 1 and γ = 0; any others are mistakes of
+their own: a sign, a factor, a mean that was not taken, a forgotten or misplaced regulariser.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+SAMPLE = 500
+"""So many entries tell whether a large gradient is worth a closer look."""
+
+
+class Parts(NamedTuple):
+    """What a claim may be made of, all of its shape."""
+
+    data: np.ndarray
+    penalty: np.ndarray
+    unpenalised: np.ndarray
+
+
+class Fit(NamedTuple):
+    """A claim taken apart."""
+
+    data: float
+    penalty: float
+    unpenalised: float
+    residual: float
+    """The largest difference that remains."""
+    cost: float
+    """How far-fetched the three are."""
+
+
+def fitted(claim: np.ndarray, parts: Parts, factors: Sequence[float], tolerance: float) -> Fit | None:
+    """Return the least far-fetched way in which the parts make the claim within a tolerance, None if there is none.
+
+    `factors` are those that a mean over the examples may have left behind, such as their number.
+    """
+    if not np.isfinite(claim).all() or not np.isfinite(parts.data).all():
+        return None
+    sampled = _sampled(claim, parts)
+    if not _is_within_reach(*sampled, tolerance):
+        return None
+    best: Fit | None = None
+    for choices in (_special(factors, parts), _solved(*sampled)):  # what has a name goes before any other number
+        for weights in choices:
+            cost = _cost(weights, factors, parts)
+            if best is None or cost < best.cost:
+                residual = _residual(*sampled, weights)
+                if residual <= tolerance and (residual := _residual(claim, parts, weights)) <= tolerance:
+                    best = Fit(*weights, residual, cost)
+        if best is not None:
+            return best
+    return None
+
+
+def _is_within_reach(claim: np.ndarray, parts: Parts, tolerance: float) -> bool:
+    """Return whether any weights at all could make the claim."""
+    columns = np.stack([part for part in parts if part.any()] or [np.zeros(claim.shape)], axis=1)
+    columns = columns / np.maximum(np.linalg.norm(columns, axis=0), np.finfo(np.float64).tiny)
+    found, *_ = np.linalg.lstsq(columns, claim, rcond=None)
+    return float(np.max(np.abs(columns @ found - claim), initial=0.0)) <= 10 * tolerance * np.sqrt(claim.size)
+
+
+def _sampled(claim: np.ndarray, parts: Parts) -> tuple[np.ndarray, Parts]:
+    if claim.size <= 4 * SAMPLE:
+        return claim.reshape(-1), Parts(*(part.reshape(-1) for part in parts))
+    chosen = np.random.default_rng(0).choice(claim.size, SAMPLE, replace=False)
+    chosen[0] = int(np.argmax(np.abs(claim)))
+    return claim.reshape(-1)[chosen], Parts(*(part.reshape(-1)[chosen] for part in parts))
+
+
+def _residual(claim: np.ndarray, parts: Parts, weights: Sequence[float]) -> float:
+    made = sum((w * part for w, part in zip(weights, parts, strict=True) if w), np.zeros(claim.shape))
+    return float(np.max(np.abs(claim - made), initial=0.0))
+
+
+def _special(factors: Sequence[float], parts: Parts) -> Iterator[tuple[float, float, float]]:
+    """Yield the weights that have a name."""
+    for sign, factor in itertools.product((1.0, -1.0), (1.0, *factors)):
+        a = sign * factor
+        for b in dict.fromkeys((1.0, 0.0, a, sign)) if parts.penalty.any() else (1.0,):
+            for c in dict.fromkeys((0.0, 1.0, a)) if parts.unpenalised.any() else (0.0,):
+                yield a, b, c
+
+
+def _solved(claim: np.ndarray, parts: Parts) -> Iterator[tuple[float, float, float]]:
+    """Yield least-squares weights: of one part with the others as they should be, and of several at once."""
+    d, r, u = parts
+    with np.errstate(all="ignore"):
+        yield from _one(claim - r, d, lambda a: (a, 1.0, 0.0))
+        yield from _one(claim, d + r, lambda a: (a, a, 0.0))
+        yield from _one(claim, d, lambda a: (a, 0.0, 0.0))
+        if r.any():
+            yield from _one(claim - d, r, lambda b: (1.0, b, 0.0))
+            yield from _one(claim + d, r, lambda b: (-1.0, b, 0.0))
+        if u.any():
+            yield from _one(claim - d - r, u, lambda c: (1.0, 1.0, c))
+        yield from _several(claim, parts, (0, 1))
+        yield from _several(claim, parts, (0, 2))
+        yield from _several(claim, parts, (0, 1, 2))
+
+
+def _one(claim: np.ndarray, part: np.ndarray, weights: object) -> Iterator[tuple[float, float, float]]:
+    length = float(part @ part)
+    if claim.size > 1 and length > 0:
+        yield weights(float(part @ claim) / length)  # type: ignore[operator]
+
+
+def _several(claim: np.ndarray, parts: Parts, which: tuple[int, ...]) -> Iterator[tuple[float, float, float]]:
+    if claim.size <= len(which) or not all(parts[k].any() for k in which):
+        return
+    columns = np.stack([parts[k] for k in which], axis=1)
+    lengths = np.linalg.norm(columns, axis=0)
+    found, _, rank, _ = np.linalg.lstsq(columns / lengths, claim, rcond=None)
+    if rank == len(which):
+        weights = [0.0, 0.0, 0.0]
+        for k, value in zip(which, found / lengths, strict=True):
+            weights[k] = float(value)
+        if 1 not in which:
+            weights[1] = 0.0 if parts.penalty.any() else 1.0
+        yield weights[0], weights[1], weights[2]
+
+
+def _cost(weights: Sequence[float], factors: Sequence[float], parts: Parts) -> float:
+    """Return how far-fetched the weights are: those that were fitted freely more than those that have a name."""
+    a, b, c = weights
+    cost = cost_of_factor(a, factors)
+    if parts.penalty.any() and b != 1.0 and b != a:
+        cost += 1.0 if b == 0.0 else 1.05 if b == np.sign(a) else 1.4
+    if c != 0.0:
+        cost += 1.0 if c in (1.0, a) else 1.4
+    return cost
+
+
+def cost_of_factor(a: float, factors: Sequence[float]) -> float:
+    """Return how far-fetched a factor of the data's gradient is."""
+    size = abs(a)
+    sign = 1.0 if a < 0 else 0.0
+    if size == 1.0:
+        return sign
+    if size in factors:
+        return sign + 1.0
+    if any(np.isclose(size, nice, rtol=1e-9) for nice in (2, 0.5, 3, 1 / 3, 4, 0.25, 10, 0.1)):
+        return 1.3
+    return 1.5

@@ -1,0 +1,212 @@
+"""The judgement of one parameter: which of its gradients agree, and if not, what that means."""
+
+from __future__ import annotations
+
+from typing import NamedTuple, TypeAlias
+
+import numpy as np
+
+from tinygrad_lite.check.claimed import Claimed
+from tinygrad_lite.check.diagnosis import Diagnosis
+from tinygrad_lite.check.evidence import Evidence
+from tinygrad_lite.check.penalties import is_decay
+from tinygrad_lite.check.numeric import Numeric, Parameter, numeric_of
+from tinygrad_lite.check.report import Row, Status
+from tinygrad_lite.check.slopes import STEP
+from tinygrad_lite.check.terms import Term
+
+Tolerance: TypeAlias = tuple[float, float] | None
+"""The relative and the absolute one that were asked for, None to go by rounding."""
+
+LOOKED_AT = 1000
+"""At how many entries a disagreement is looked at for a kink."""
+
+
+class Comparison(NamedTuple):
+    """A handwritten gradient held against the automatic one."""
+
+    hand: np.ndarray | None
+    error: float | None
+    relative: float | None
+    allowed: float
+    wrong: np.ndarray
+    """The entries that differ by more than is allowed, worst first; all, if the shape does not fit."""
+    fits: bool = True
+    """Whether it has the shape of the parameter."""
+
+
+def compared(hand: np.ndarray | None, automatic: np.ndarray, rounding: float, tolerance: Tolerance) -> Comparison:
+    """Return how far a gradient by hand lies from the automatic one; inf − inf, which is nan, is a disagreement."""
+    if hand is None:
+        return Comparison(None, None, None, rounding, np.zeros(0, np.intp))
+    if hand.shape != automatic.shape:
+        return Comparison(hand, np.inf, np.inf, rounding, np.arange(automatic.size), fits=False)
+    largest = max(_largest(automatic), _largest(hand))
+    allowed = rounding if tolerance is None else tolerance[1] + tolerance[0] * largest
+    with np.errstate(invalid="ignore"):
+        apart = np.abs(hand - automatic).reshape(-1)
+        wrong = np.flatnonzero(~(apart <= allowed))
+    error = float(np.max(apart, initial=0.0))
+    order = np.argsort(-np.nan_to_num(apart[wrong], nan=np.inf), kind="stable")
+    return Comparison(hand, error, error / largest if largest else 0.0, allowed, wrong[order])
+
+
+def judged(
+    evidence: Evidence,
+    i: int,
+    by_hand: Claimed | None,
+    diagnosis: Diagnosis,
+    tolerance: Tolerance,
+    every_element: bool,
+) -> Row:
+    """Return what the three gradients by one parameter say of each other."""
+    parameter, automatic = evidence.parameter(i), evidence.automatic[i]
+    hand = None if by_hand is None else by_hand.gradients[i]
+    rounding = evidence.rounding.gradients[i] * (1.0 if by_hand is None else by_hand.coarseness)
+    found = compared(hand, automatic, rounding, tolerance)
+    first = _worth_a_look(found, automatic)
+    numeric = numeric_of(evidence.moves, parameter, first, every_element, evidence.rng)
+    smooth = numeric.wrong[~numeric.between(automatic)[numeric.wrong]]
+    status, note = _status(evidence, i, found, numeric, parameter, len(smooth) > 0)
+    entry = _entry_to_show(found, numeric, smooth, status)
+    return Row(
+        name=evidence.problem.names[i],
+        status=status,
+        entries=automatic.size,
+        entries_checked=len(numeric.entries.indices),
+        max_abs_error=found.error,
+        max_rel_error=found.relative,
+        numeric_abs_error=numeric.error,
+        worst_index=tuple(int(k) for k in np.unravel_index(entry, automatic.shape)) if automatic.size else (),
+        values=_values(found, automatic, numeric, entry),
+        budget=found.allowed,
+        diagnosis=diagnosis.of(i, rounding) if status == "differs" and len(found.wrong) else (),
+        note=note,
+    )
+
+
+def _worth_a_look(found: Comparison, automatic: np.ndarray) -> list[int]:
+    """Return the entries that numeric derivatives are taken of first."""
+    if not automatic.size:
+        return []
+    if len(found.wrong) and found.fits:
+        return [int(k) for k in found.wrong[:LOOKED_AT]]
+    if found.hand is not None and found.fits:
+        return [int(np.argmax(np.abs(found.hand - automatic)))]
+    return [int(np.argmax(np.abs(automatic)))]
+
+
+def _status(
+    evidence: Evidence, i: int, found: Comparison, numeric: Numeric, parameter: Parameter, numeric_wrong: bool
+) -> tuple[Status, str]:
+    """Return the status, and what it means here."""
+    forgiven = _all_between(found, numeric, parameter)
+    if not np.isfinite(parameter.automatic).all():
+        return "differs", "the automatic gradient is not finite"
+    if not found.fits:
+        assert found.hand is not None
+        return "differs", f"the gradient by hand has shape {found.hand.shape}, the parameter {parameter.values.shape}"
+    if numeric_wrong and not len(found.wrong):
+        return "differs", "the automatic gradient is not what the function does when it is moved" if found.hand is None else (
+            "by hand and automatic agree, but the function moves otherwise"
+        )
+    if numeric_wrong or (len(found.wrong) and not forgiven):
+        return "differs", ""
+    silent = _vacuous(evidence.terms, i, parameter, evidence.rounding.gradients[i])
+    if silent:
+        return "vacuous", silent
+    hidden = _undetectable(evidence.terms, i, found)
+    if hidden:
+        return "undetectable", hidden
+    kinks = int(np.count_nonzero(numeric.entries.on_kink))
+    return ("kink", _at_kinks(numeric, parameter)) if kinks or numeric.unchecked else ("agrees", "")
+
+
+def _at_kinks(numeric: Numeric, parameter: Parameter) -> str:
+    """Return which entries lie on a kink, and between which slopes."""
+    told = []
+    at = np.flatnonzero(numeric.entries.on_kink)
+    if at.size:
+        index = [int(k) for k in np.unravel_index(numeric.entries.indices[at[0]], parameter.values.shape)]
+        left, right = numeric.entries.left[-1, at[0]], numeric.entries.right[-1, at[0]]
+        told.append(
+            f"{at.size} of {parameter.values.size} entries lie on a kink and are judged by the slopes on either side, at "
+            f"{index} {left:.6g} and {right:.6g}"
+        )
+    if numeric.unchecked:
+        told.append(f"{numeric.unchecked} entries beside kinks were not looked at one by one")
+    return "; ".join(told)
+
+
+def _all_between(found: Comparison, numeric: Numeric, parameter: Parameter) -> bool:
+    """Return whether the gradient by hand differs only on kinks, and lies between the slopes on either side there."""
+    if found.hand is None or not found.fits or not numeric.entries.on_kink.any():
+        return False
+    between = numeric.entries.indices[numeric.between(found.hand)]
+    return bool(np.isin(found.wrong, between).all())
+
+
+def _vacuous(terms: list[Term], i: int, parameter: Parameter, rounding: float) -> str:
+    """Return why nothing was tested: all terms that see the data have a gradient below what can be resolved."""
+    data = [
+        (gradient, noise)
+        for term, noise in zip(terms, _noises(terms, parameter), strict=True)
+        if (gradient := term.gradients[i]) is not None and not is_decay(gradient, parameter.values)
+    ]
+    if not data or not parameter.values.size:
+        return ""
+    sizes = [_largest(gradient) for gradient, _ in data]
+    resolution = sum(noise for _, noise in data) / STEP
+    if max(sizes) > max(resolution, min(rounding, max(sizes) / 2)):
+        return ""
+    return (
+        f"the largest gradient is {max(sizes):.1e}, below the {resolution:.1e} that numeric differences resolve, so "
+        "nothing was tested: take parameters at which no unit is saturated, and not all zeros"
+    )
+
+
+def _noises(terms: list[Term], parameter: Parameter) -> list[float]:
+    """Return how precise each term is; as precise as the whole, where the terms could not be looked at."""
+    each = parameter.noise[:-1] if len(parameter.noise) > 1 else np.repeat(parameter.noise, len(terms))
+    return [float(noise) for noise in each]
+
+
+def _undetectable(terms: list[Term], i: int, found: Comparison) -> str:
+    """Return which term contributes so little that a derivation without it could not be told from one with it."""
+    if found.hand is None:
+        return ""
+    hidden = [
+        (term, size)
+        for term in terms
+        if (gradient := term.gradients[i]) is not None and (size := _largest(gradient)) <= found.allowed
+    ]
+    if not hidden or not found.hand.size:
+        return ""
+    named = ", ".join(f"{term.name} ({size:.1e})" for term, size in hidden)
+    return (
+        f"a mistake in {named} would be below the {found.allowed:.1e} that may be rounding; make it larger, "
+        "or let the derivation compute in float64"
+    )
+
+
+def _entry_to_show(found: Comparison, numeric: Numeric, smooth: np.ndarray, status: Status) -> int:
+    """Return the entry where the disagreement is largest."""
+    if len(found.wrong) and found.fits:
+        return int(found.wrong[0])
+    if len(smooth):
+        return int(numeric.entries.indices[smooth[0]])
+    return int(numeric.entries.indices[0]) if len(numeric.entries.indices) else 0
+
+
+def _values(
+    found: Comparison, automatic: np.ndarray, numeric: Numeric, entry: int
+) -> tuple[float | None, float, float]:
+    """Return the three gradients at an entry."""
+    if not automatic.size:
+        return None if found.hand is None else 0.0, 0.0, 0.0
+    hand = None if found.hand is None else float(found.hand.reshape(-1)[entry]) if found.fits else np.nan
+    return hand, float(automatic.reshape(-1)[entry]), numeric.at(entry)
+
+
+def _largest(gradient: np.ndarray) -> float:
+    return float(np.max(np.abs(gradient), initial=0.0))

@@ -1,0 +1,80 @@
+"""Activations in a recorded graph: stretches of elementwise operations, however a function was composed of them."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from tinygrad_lite.check.capture import Capture
+from tinygrad_lite.check.textbook import FUNCTIONS
+from tinygrad_lite.tape import AnyNode, Node
+
+REDUCTIONS = ("sum", "mean", "sum_squares", "weighted_sum")
+
+
+class Segment(NamedTuple):
+    """An elementwise function: from the pre-activation to the output."""
+
+    name: str
+    """What function it is, as far as it is recognised by its values; otherwise what computes its output."""
+    start: AnyNode
+    end: Node
+    a: np.ndarray
+    h: np.ndarray
+
+
+def consumers_of(nodes: list[AnyNode]) -> dict[AnyNode, list[tuple[Node, int]]]:
+    """Return, for each node, the operations that use it with a derivative, and as which operand."""
+    found: dict[AnyNode, list[tuple[Node, int]]] = {node: [] for node in nodes}
+    for node in nodes:
+        if isinstance(node, Node):
+            for i, _ in node.plan.rules:
+                parent = node.inputs[i]
+                if parent in found:
+                    found[parent].append((node, i))
+    return found
+
+
+def segments_of(capture: Capture) -> list[Segment]:
+    """Return the activations, in the order of the forward pass."""
+    sources: dict[AnyNode, AnyNode] = {}
+    for node in capture.nodes:
+        sources[node] = _source(node, sources)
+    consumers = consumers_of(capture.nodes)
+    segments = []
+    for node in capture.nodes:
+        start = sources[node]
+        if start is node or not isinstance(node, Node) or node.dtype.kind != "f":
+            continue
+        a, h = capture.values[start], capture.values[node]
+        name = _recognised(a, h)
+        leaves_it = any(
+            sources[consumer] is not start and consumer.primitive.name not in REDUCTIONS
+            for consumer, _ in consumers[node]
+        )
+        if name is not None or leaves_it:
+            segments.append(Segment(name or node.primitive.name, start, node, a, h))
+    return segments
+
+
+def _source(node: AnyNode, sources: dict[AnyNode, AnyNode]) -> AnyNode:
+    """Return the one value that a node is an elementwise function of, itself if there is none."""
+    if not isinstance(node, Node) or not node.primitive.is_elementwise or not node.shape:
+        return node
+    if node.primitive.name == "named":
+        return node  # a delta may be given for it, so the sweep is to pass through it
+    for operand, parent in zip(node.operands, node.inputs, strict=True):
+        if parent is None and np.size(operand) != 1:
+            return node
+    found = {sources.get(parent, parent) for parent in node.inputs if parent is not None}
+    (start,) = found if len(found) == 1 else (node,)
+    return start if start.shape == node.shape else node
+
+
+def _recognised(a: np.ndarray, h: np.ndarray) -> str | None:
+    with np.errstate(all="ignore"):
+        for name, function in FUNCTIONS.items():
+            if np.allclose(function(a), h, rtol=1e-7, atol=1e-9, equal_nan=True):
+                return name
+    return None

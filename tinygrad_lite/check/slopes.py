@@ -1,0 +1,128 @@
+"""Numeric derivatives, each with its error: slow, approximate, and nobody's derivation.
+
+Along a direction the central differences of ever smaller steps are extrapolated (C. J. F. Ridders, Accurate
+computation of F'(x) and F'(x)F''(x), 1982), or, where the function is analytic, one complex step is exact. Entry by
+entry one central difference has to do, and what looks wrong is looked at again. A step that crosses a kink is made
+smaller, and where that does not help, there are a slope to the left and one to the right.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from tinygrad_lite.check.moves import Moves
+
+EPSILON = float(np.finfo(np.float64).eps)
+
+STEP = float(np.cbrt(EPSILON))
+"""The step at which truncation (h²) and cancellation (ε/h) are alike in float64, about 6e-6."""
+
+LARGEST_STEP = 1e-2
+HALVINGS = 24
+"""How often the step along a direction is halved at most, beside a kink or where the function bends sharply."""
+
+LEAST_HALVINGS = 6
+"""How often it is halved although the extrapolation does not settle yet."""
+
+SMALL_STEP = 1e-8
+"""The step at which what still crosses a kink is taken to lie on it."""
+
+
+class Slope(NamedTuple):
+    """The derivative of each value along one direction."""
+
+    value: np.ndarray
+    error: np.ndarray
+    """How far it may be off."""
+    crosses: bool = False
+    """Whether every step crosses a kink: the value is then the mean of the slopes on either side, the error half of
+    what lies between them."""
+
+
+def slope_along(moves: Moves, i: int, values: np.ndarray, direction: np.ndarray, noise: np.ndarray) -> Slope:
+    """Return the slope of the terms and the whole at `values` of parameter `i` along a direction of length 1.
+
+    `noise` is how precise each of them is.
+    """
+    exact = moves.slope_in_the_complex(i, direction)
+    if exact is not None:
+        return Slope(exact, 64 * EPSILON * np.abs(exact))
+    scale = max(1.0, float(np.linalg.norm(values * direction)))
+    rows: list[np.ndarray] = []
+    best, error = np.zeros_like(moves.base), np.full_like(moves.base, np.inf)
+    for k in range(HALVINGS):
+        step = LARGEST_STEP * scale / 2**k
+        above, below = moves.along(i, step * direction), moves.along(i, -step * direction)
+        if above.crosses or below.crosses:
+            rows = []
+            continue
+        row = [(above.values - below.values) / (2 * step)]
+        for j, earlier in enumerate(rows):
+            row.append(row[j] + (row[j] - earlier) / (4 ** (j + 1) - 1))
+        rounded = 2 * noise / step
+        if rows:
+            off = np.maximum(np.abs(row[-1] - row[-2]), np.abs(row[-1] - rows[-1])) + rounded
+            better = off < error
+            best, error = np.where(better, row[-1], best), np.where(better, off, error)
+            if np.all(off <= 4 * rounded) or (k >= LEAST_HALVINGS and not better.any()):
+                break
+        rows = row
+    if np.isfinite(error).all():
+        return Slope(best, error)
+    return _slope_at_a_kink(moves, i, direction, noise, 100 * SMALL_STEP * scale)
+
+
+def _slope_at_a_kink(moves: Moves, i: int, direction: np.ndarray, noise: np.ndarray, step: float) -> Slope:
+    above, below = moves.along(i, step * direction).values, moves.along(i, -step * direction).values
+    right, left = (above - moves.base) / step, (moves.base - below) / step
+    return Slope((left + right) / 2, np.abs(right - left) / 2 + 2 * noise / step, True)
+
+
+class Entries(NamedTuple):
+    """The derivatives of the terms and the whole by some entries of a parameter, (values, entries) each."""
+
+    indices: np.ndarray
+    """Which entries, counted through the array."""
+    left: np.ndarray
+    right: np.ndarray
+    """The slopes on either side, the same where there is no kink."""
+    error: np.ndarray
+    on_kink: np.ndarray
+    """(entries,) Whether the entry lies on a kink."""
+
+
+def slopes_of_entries(moves: Moves, i: int, values: np.ndarray, indices: np.ndarray, noise: np.ndarray) -> Entries:
+    """Return the central difference of every value by each entry, with smaller steps and one-sided slopes at kinks."""
+    scale = np.maximum(1.0, np.abs(values.reshape(-1)[indices]))
+    central, crosses, steps = _central(moves, i, values, indices, STEP * scale)
+    error = noise[:, None] / steps
+    left, right = central.copy(), central.copy()
+    on_kink = np.zeros(len(indices), bool)
+    if crosses.any():
+        near = np.flatnonzero(crosses)
+        smaller, still, small = _central(moves, i, values, indices[near], SMALL_STEP * scale[near])
+        left[:, near] = right[:, near] = smaller
+        error[:, near] = noise[:, None] / small
+        at = near[still]
+        on_kink[at] = True
+        if at.size:
+            step = 100 * SMALL_STEP * scale[at]
+            above, _ = moves.singly(i, indices[at], step)
+            below, _ = moves.singly(i, indices[at], -step)
+            right[:, at] = (above - moves.base[:, None]) / step
+            left[:, at] = (moves.base[:, None] - below) / step
+            error[:, at] = 2 * noise[:, None] / step + 1e-5 * np.abs(right[:, at] - left[:, at])
+    return Entries(indices, left, right, error, on_kink)
+
+
+def _central(
+    moves: Moves, i: int, values: np.ndarray, indices: np.ndarray, steps: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return the differences, which of them cross a kink, and the steps that were really made."""
+    at = values.reshape(-1)[indices]
+    above, crosses_above = moves.singly(i, indices, (at + steps) - at)
+    below, crosses_below = moves.singly(i, indices, (at - steps) - at)
+    made = ((at + steps) - (at - steps)) / 2
+    return (above - below) / (2 * made), crosses_above | crosses_below, made
