@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import tracemalloc
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -207,6 +208,7 @@ USED_TWICE: dict[str, tuple[Function, list[tuple[int, ...]]]] = {
     "by its transpose, as a matrix": (lambda w: np.sum(np.sin(w @ w.T)), [(4, 6)]),
     "tied weights": (lambda w, b: np.sum((np.tanh(DATA @ w + b) @ w.T - DATA) ** 2), [(6, 4), (4,)]),
     "beside its sum": (lambda w: np.sum(w / np.sum(np.abs(w))) + np.max(w), [(3, 4)]),
+    "a stack by its reverse": (lambda w: np.sum(np.sin(w @ w[::-1])), [(3, 3, 3)]),
     "joined with itself": (lambda w: np.prod(1 + np.concatenate([w, w[::-1]], axis=0) / 9), [(3, 4)]),
     "in every step": (lambda w, x: np.sum((w @ (w @ (w @ x))) ** 2), [(4, 4), (4,)]),
 }
@@ -269,7 +271,8 @@ def test_several_values_are_followed_at_once() -> None:
     parts: list[Any] = []
 
     def f() -> Any:
-        parts[:] = [np.sum(np.exp(x)), np.sum(x[:2]), np.reshape(x[3:], (1, 1)), x[2] * x[1]]
+        first = np.sum(np.exp(x))
+        parts[:] = [first, np.sum(x[:2]) * first, np.reshape(x[3:], (1, 1)), x[2] * x[1]]
         return sum(np.sum(part) for part in parts)
 
     _, capture = captured(f, [x])
@@ -279,7 +282,8 @@ def test_several_values_are_followed_at_once() -> None:
     for k in range(4):
         y = np.arange(4.0)
         y[k] += 0.5
-        np.testing.assert_allclose(found[:, k], [np.exp(y).sum(), y[:2].sum(), y[3], y[2] * y[1]], rtol=1e-15)
+        first = np.exp(y).sum()
+        np.testing.assert_allclose(found[:, k], [first, y[:2].sum() * first, y[3], y[2] * y[1]], rtol=1e-15)
 
 
 def test_entries_come_in_any_order_and_more_than_once_each_with_its_step() -> None:
@@ -325,6 +329,77 @@ def test_a_kink_behind_a_product_is_seen_whichever_unit_it_is_at() -> None:
     assert moved(capture, 0, np.arange(4), np.full(4, -0.06)).crosses.tolist() == [False, True, False, False]
 
 
+def test_what_is_nan_with_and_without_the_move_is_no_kink() -> None:
+    capture = recorded(lambda x: np.sum(np.where(x > 0, np.abs(np.log(x)), 0.0)), [np.array([-1.0, 2.0])])
+    assert not moved(capture, 0, np.arange(2), np.full(2, 0.1)).crosses.any()
+
+
+# ----- How much is computed, and how precisely -----
+
+
+def seen_sizes() -> tuple[Function, list[int]]:
+    """Return an elementwise function, and the list to which it writes how many values it is called with."""
+    sizes: list[int] = []
+
+    @tg.primitive(lambda g, y, _x: g * y, elementwise=True)
+    def measured(x: Any) -> Any:
+        sizes.append(x.size)
+        return np.exp(x)
+
+    return measured, sizes
+
+
+OTHER = np.ones((5, 4))
+
+SMALL_CHANGES: dict[str, tuple[Function, int]] = {
+    "a product of rows": (lambda w: DATA @ w, 5),
+    "a product of columns": (lambda w: w.T @ DATA.T, 5),
+    "a stack of products": (lambda w: np.stack([DATA, DATA]) @ w, 10),
+    "a product with a bias": (lambda w: tg.linear(DATA, w.T, np.ones(4)), 5),
+    "transposed": (lambda w: (DATA @ w).T, 5),
+    "swapped": (lambda w: np.swapaxes(DATA @ w, 0, 1), 5),
+    "beside a column of ones": (lambda w: np.concatenate([ONES, DATA @ w], axis=1), 5),
+    "stacked": (lambda w: np.stack([DATA @ w, OTHER]), 5),
+    "sliced": (lambda w: (DATA @ w)[1:, ::-1], 4),
+    "reshaped around an axis": (lambda w: np.reshape(DATA @ w, (5, 2, 2)), 5),
+    "with an axis added": (lambda w: np.expand_dims(DATA @ w, 1), 5),
+    "repeated": (lambda w: np.broadcast_to(w, (7, 6, 4)), 7),
+    "flattened": (lambda w: np.reshape(w, (24,)), 1),
+    "picked by an array": (lambda w: w[np.array([0, 0, 3, 5])], 4),
+    "a sum over another axis": (lambda w: np.sum(w, axis=0), 1),
+    "beside what depends on the same entry": (lambda w: w * np.cos(w) + w, 1),
+    "beside the same entry by another way": (lambda w: w * np.concatenate([OTHER, w], axis=0)[5:], 1),
+}
+
+
+@pytest.mark.parametrize("name", SMALL_CHANGES)
+def test_no_more_is_computed_than_what_an_entry_changes(name: str) -> None:
+    before, per_entry = SMALL_CHANGES[name]
+    measured, sizes = seen_sizes()
+    capture = recorded(lambda w: np.sum(measured(before(w))), weights((6, 4)))
+    sizes.clear()
+    assert not moved(capture, 0, np.arange(10), np.full(10, 1e-3)).plainly
+    assert sizes == [10 * per_entry]
+
+
+def test_picking_rows_of_a_large_table_takes_no_memory_for_the_others() -> None:
+    table = np.zeros((100_000, 2))
+    capture = recorded(lambda w: np.sum(np.exp(w[np.array([7, 3, 7])])), [table])
+    tracemalloc.start()
+    found = moved(capture, 0, np.arange(16), np.full(16, 1.0)).outputs[0]
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    np.testing.assert_allclose(found, 6 + (math.e - 1) * np.repeat([0, 0, 0, 1, 0, 0, 0, 2], 2))
+    assert peak < 3 * table.nbytes < 16 * table.nbytes  # not one table for each entry
+
+
+def test_long_sums_are_as_precise_as_in_a_call() -> None:
+    x = np.random.default_rng(0).normal(size=100_000) - np.log(100_000) - 0.5
+    capture = recorded(lambda c: tg.logsumexp(x + np.sum(c)), [np.zeros(4)])
+    found = moved(capture, 0, np.arange(4), np.full(4, 1e-3)).outputs[0]
+    assert np.max(np.abs(found - math.log(math.fsum(np.exp(x + 1e-3))))) < 2e-15
+
+
 # ----- What has to be run one entry at a time -----
 
 
@@ -339,20 +414,6 @@ def test_a_primitive_that_nothing_is_known_of_is_run_plainly_and_named() -> None
 
     for step in STEPS:
         assert hold_against_calls(f, weights((6, 3)), step, entries=18) == {"distance_from_one"}
-
-
-def test_a_primitive_that_says_it_is_elementwise_sees_no_more_than_what_has_moved() -> None:
-    sizes = []
-
-    @tg.primitive(lambda g, y, _x: g * y, elementwise=True)
-    def measured(x: Any) -> Any:
-        sizes.append(x.size)
-        return np.exp(x)
-
-    capture = recorded(lambda w: np.sum(measured(DATA @ w)), weights((6, 4)))
-    sizes.clear()
-    assert not moved(capture, 0, np.arange(10), np.full(10, 1e-3)).plainly
-    assert sizes == [10 * 5]  # a column of 5 rows for each entry, not the 5 × 4 of all
 
 
 def test_infinities_are_where_they_are_in_a_call() -> None:

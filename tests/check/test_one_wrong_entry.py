@@ -42,10 +42,17 @@ def test_the_relative_error_is_relative_to_the_largest_entry():
     np.testing.assert_allclose(report.rows[0].max_rel_error, 1e-3 / np.abs(FACTORS).max(), rtol=1e-9)
 
 
-def test_an_error_below_the_tolerance_is_forgiven_and_above_it_is_not():
-    for error, agrees in [(1e-9, True), (1e-5, False)]:
+def test_an_error_of_a_rounding_is_forgiven_and_a_larger_one_is_not():
+    for error, agrees in [(1e-16, True), (1e-12, False)]:
         report = tg.check_gradients(weighted_sum, np.ones(SHAPE), analytic=with_one_wrong((4, 5), error))
         assert bool(report) is agrees
+
+
+@pytest.mark.parametrize("tolerance", [{"rtol": 1e-7}, {"atol": 1e-7}, {"rtol": 5e-8, "atol": 5e-8}])
+def test_a_tolerance_that_is_asked_for_takes_the_place_of_rounding(tolerance):
+    for error, agrees in [(1e-9, True), (1e-5, False)]:
+        analytic = with_one_wrong((4, 5), error)
+        assert bool(tg.check_gradients(weighted_sum, np.ones(SHAPE), analytic=analytic, **tolerance)) is agrees
 
 
 @pytest.mark.parametrize(("tolerance", "agrees"), [({"atol": 2e-3}, True), ({"rtol": 1e-3}, True), ({}, False)])

@@ -62,7 +62,7 @@ def test_only_the_rows_that_differ_are_told_with_their_worst_entry_and_three_val
 
 def test_the_last_line_is_the_verdict():
     assert str(report_with_wrong()).splitlines()[-1].startswith("all gradients agree")
-    assert str(report_with_wrong("w1")).splitlines()[-1].startswith("some gradients differ")
+    assert str(report_with_wrong("w1")).splitlines()[-1].startswith("not all gradients agree")
 
 
 def test_without_a_gradient_by_hand_its_columns_hold_a_dash():

@@ -107,9 +107,10 @@ def test_what_is_not_a_finite_number_is_null_in_json() -> None:
 
 def test_numbers_of_numpy_are_plain_numbers_in_json() -> None:
     written = parsed(report(row(worst_index=(np.int64(3),), numeric_abs_error=np.float32(0.5), entries=np.int32(7))))
-    assert written["rows"][0]["worst_index"] == [3]
-    assert written["rows"][0]["numeric_abs_error"] == 0.5
-    assert written["rows"][0]["entries"] == 7
+    found = written["rows"][0]
+    assert [found["worst_index"], found["numeric_abs_error"], found["entries"]] == [[3], 0.5, 7]
+    assert isinstance(found["entries"], int)
+    assert isinstance(found["worst_index"][0], int)
 
 
 def test_hostile_names_come_back_from_json_as_they_were() -> None:

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_lite.check.variants import Call
+from tinygrad_lite.check.conformance.variants import Call
 from tinygrad_lite.primitives import PRIMITIVES
 
 Shape = tuple[int, ...]

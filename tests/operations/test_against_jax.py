@@ -11,7 +11,7 @@ import pytest
 import tinygrad_lite as tg
 from tests.operations.case import Case
 from tests.operations.cases import DIFFERENTIABLE
-from tinygrad_lite.check.against_jax import jax_agrees
+from tinygrad_lite.check.conformance.against_jax import jax_agrees
 
 
 @pytest.fixture(scope="module")

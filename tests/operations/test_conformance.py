@@ -8,7 +8,7 @@ import pytest
 import tinygrad_lite as tg
 from tests.operations.case import Case
 from tests.operations.cases import CASES, DIFFERENTIABLE
-from tinygrad_lite.check.conformance import examined
+from tinygrad_lite.check.conformance.kit import examined
 
 every_case = pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 every_differentiable_case = pytest.mark.parametrize("case", DIFFERENTIABLE, ids=lambda case: case.name)

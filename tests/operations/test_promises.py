@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from tests.operations.cases import DIFFERENTIABLE
-from tinygrad_lite.check.rule_properties import poisons_for, rules_on_arrays
+from tinygrad_lite.check.conformance.rule_properties import poisons_for, rules_on_arrays
 from tinygrad_lite.primitives import PRIMITIVES
 from tinygrad_lite.primitives.definition import parameter_names
 

@@ -10,8 +10,8 @@ import pytest
 
 from tests.operations.cases import CASES, DIFFERENTIABLE
 from tinygrad_lite import primitives
-from tinygrad_lite.check.conformance import examined
-from tinygrad_lite.check.variants import LAYOUTS, Call, refusal_of, variants_of
+from tinygrad_lite.check.conformance.kit import examined
+from tinygrad_lite.check.conformance.variants import LAYOUTS, Call, refusal_of, variants_of
 from tinygrad_lite.primitives import PRIMITIVES
 
 DIFFERENTIABLE_PRIMITIVES = sorted(

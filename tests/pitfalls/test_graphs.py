@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 import tinygrad_lite as tg
-from tinygrad_lite.check.differences import numeric_gradient
+from tinygrad_lite.check.conformance.differences import numeric_gradient
 
 SHAPE = (2, 3)
 

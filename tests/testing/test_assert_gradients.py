@@ -67,6 +67,8 @@ def test_every_argument_reaches_the_check() -> None:
     many = np.ones(200)
     assert assert_gradients(loss, many, every_element=True).rows[0].entries_checked == 200
     assert assert_gradients(loss, W, names=["weight"]).rows[0].name == "weight"
+    drawn = [tg.check_gradients(np.prod, np.linspace(0.9, 1.1, 200), rng=seed) for seed in (0, 1)]
+    assert drawn[0] != drawn[1] == assert_gradients(np.prod, np.linspace(0.9, 1.1, 200), rng=1)
     with pytest.raises(ArgumentError):
         assert_gradients(loss, W, analytic=lambda w: 2 * w, vjp=lambda g, w: 2 * g * w)
 

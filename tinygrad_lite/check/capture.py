@@ -68,6 +68,12 @@ class Capture(NamedTuple):
         return sweep(self.nodes, cotangents, ends={*self.leaves, *ends})
 
 
+def cotangent_at(capture: Capture, node: AnyNode) -> np.ndarray:
+    """Return the derivative of the result by a value on the way, zeros where nothing arrives."""
+    found = capture.pulled_back({capture.root: np.ones(capture.root.shape, capture.root.dtype)}, [node]).get(node)
+    return np.zeros(node.shape) if found is None else np.asarray(found, np.float64)
+
+
 def operands_of(node: Node, values: Mapping[AnyNode, Any]) -> list[Any]:
     """Return what a node is computed from: the values of the nodes before it, and its constants."""
     return [

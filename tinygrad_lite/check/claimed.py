@@ -7,7 +7,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from tinygrad_lite.check.evidence import Evidence
 from tinygrad_lite.check.problem import Problem
 from tinygrad_lite.transforms import jacobian as automatic_jacobian
 
@@ -25,7 +24,6 @@ class Claimed(NamedTuple):
 
 def claimed(
     problem: Problem,
-    evidence: Evidence,
     analytic: Callable[..., Any] | None,
     vjp: Callable[..., Any] | None,
     jacobian: Callable[..., Any] | None,
@@ -53,10 +51,8 @@ def _with_jacobians(problem: Problem, given: list[np.ndarray]) -> Claimed:
     for mine, true in zip(given, automatic, strict=True):
         mine, true = np.asarray(mine, np.float64), np.asarray(true, np.float64)
         pairs.append((mine, true))
-        if mine.shape == true.shape or mine.shape[: cotangent.ndim] == cotangent.shape:
-            gradients.append(np.tensordot(cotangent, mine, axes=cotangent.ndim))
-        else:
-            gradients.append(mine)
+        fits = mine.shape[: cotangent.ndim] == cotangent.shape
+        gradients.append(np.tensordot(cotangent, mine, axes=cotangent.ndim) if fits else mine)
     return Claimed(gradients, _coarseness(given), pairs)
 
 

@@ -7,13 +7,13 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_lite.check.capture import Capture
-from tinygrad_lite.check.diagnosis import Diagnosis
+from tinygrad_lite.check.capture import Capture, cotangent_at
+from tinygrad_lite.check.diagnosis.search import Diagnosis
 from tinygrad_lite.check.evidence import Evidence
 from tinygrad_lite.check.judging import Tolerance, compared
 from tinygrad_lite.check.report import Row
 from tinygrad_lite.errors import ArgumentError
-from tinygrad_lite.tape import AnyNode, Node
+from tinygrad_lite.tape import Node
 from tinygrad_lite.tensor import Tensor
 
 STEP = 1e-6
@@ -59,7 +59,7 @@ def _row(
     claim = np.asarray(given.numpy() if isinstance(given, Tensor) else given)
     if claim.dtype.kind not in "fiub":
         raise ArgumentError(f"deltas: {name!r} must be an array of numbers, got {type(given).__name__}")
-    automatic = _cotangent(capture, node)
+    automatic = cotangent_at(capture, node)
     coarseness = float(np.finfo(claim.dtype).eps / np.finfo(np.float64).eps) if claim.dtype.kind == "f" else 1.0
     rounding = evidence.rounding_at(node) * coarseness
     found = compared(claim.astype(np.float64), automatic, rounding, tolerance)
@@ -80,11 +80,6 @@ def _row(
         diagnosis=diagnosis.of_value(node, claim.astype(np.float64), rounding, name) if len(found.wrong) else (),
         note="" if found.fits else f"the delta by hand has shape {claim.shape}, the value {automatic.shape}",
     )
-
-
-def _cotangent(capture: Capture, node: AnyNode) -> np.ndarray:
-    found = capture.pulled_back({capture.root: np.ones(capture.root.shape)}, [node]).get(node)
-    return np.zeros(node.shape) if found is None else np.asarray(found, np.float64)
 
 
 def _numeric(evidence: Evidence, capture: Capture, node: Node, entry: int) -> float:

@@ -7,12 +7,12 @@ from functools import cached_property
 import numpy as np
 
 from tinygrad_lite.check.capture import Capture
-from tinygrad_lite.check.moves import Moves, PlainMoves, RecordedMoves
-from tinygrad_lite.check.numeric import Parameter
-from tinygrad_lite.check.penalties import is_decay
+from tinygrad_lite.check.numeric.moves import Moves, PlainMoves, RecordedMoves
+from tinygrad_lite.check.numeric.agreement import Parameter
+from tinygrad_lite.check.diagnosis.penalties import is_decay
 from tinygrad_lite.check.problem import Problem
-from tinygrad_lite.check.rounding import LEAST, Rounding, rounding_at, rounding_of
-from tinygrad_lite.check.slopes import EPSILON
+from tinygrad_lite.check.numeric.rounding import LEAST, Rounding, rounding_at, rounding_of
+from tinygrad_lite.check.numeric.slopes import EPSILON
 from tinygrad_lite.check.terms import Term, example_counts, terms_of
 from tinygrad_lite.tape import AnyNode
 
@@ -41,7 +41,7 @@ class Evidence:
     def _rounding(self) -> Rounding:
         if self.capture is None:
             return Rounding([0.0] * len(self.problem.values), [])
-        return rounding_of(self.capture, self.terms, self.rng)
+        return rounding_of(self.capture, self.terms, self.automatic, self.rng)
 
     def rounding_at(self, node: AnyNode) -> float:
         """Return how far rounding moves the gradient by a value on the way."""
@@ -49,7 +49,11 @@ class Evidence:
         return rounding_at(self.capture, node, self.rng)
 
     def _whole(self) -> list[np.ndarray]:
-        found = [None] * len(self.problem.values) if self.capture is None else self.capture.gradients({self.capture.root: 1.0})
+        found = (
+            [None] * len(self.problem.values)
+            if self.capture is None
+            else self.capture.gradients({self.capture.root: 1.0})
+        )
         return [_or_zeros(gradient, value) for gradient, value in zip(found, self.problem.values, strict=True)]
 
     def parameter(self, i: int) -> Parameter:
@@ -73,7 +77,7 @@ class Evidence:
     @cached_property
     def data_terms(self) -> list[Term]:
         """The others."""
-        return [term for term in self.terms if not self._is_penalty(term)]
+        return [term for term in self.terms if not any(term is penalty for penalty in self.penalty_terms)]
 
     def _is_penalty(self, term: Term) -> bool:
         seen = [(g, v) for g, v in zip(term.gradients, self.problem.values, strict=True) if g is not None and g.any()]

@@ -7,10 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_lite.check.claimed import Claimed, claimed
+from tinygrad_lite.check.claimed import claimed
 from tinygrad_lite.check.deltas import delta_rows
-from tinygrad_lite.check.diagnosis import Diagnosis
+from tinygrad_lite.check.diagnosis.search import Diagnosis
 from tinygrad_lite.check.evidence import Evidence
+from tinygrad_lite.check.jacobians import with_jacobian
 from tinygrad_lite.check.judging import judged
 from tinygrad_lite.check.problem import Problem, refuse_shape
 from tinygrad_lite.check.report import GradientReport
@@ -72,14 +73,15 @@ def check_gradients(
     elif result.size != 1:
         refuse_shape(result.shape)
     evidence = Evidence(problem, generator)
-    by_hand: Claimed | None = claimed(problem, evidence, analytic, vjp, jacobian)
+    by_hand = claimed(problem, analytic, vjp, jacobian)
     diagnosis = Diagnosis(evidence, None if by_hand is None else by_hand.gradients)
     tolerance = None if rtol is None and atol is None else (rtol or 0.0, atol or 0.0)
-    rows = tuple(
-        judged(evidence, i, by_hand, diagnosis, tolerance, every_element) for i in range(len(problem.values))
-    )
+    rows = [judged(evidence, i, by_hand, diagnosis, tolerance, every_element) for i in range(len(problem.values))]
+    if by_hand is not None and by_hand.jacobians is not None:
+        pairs = enumerate(zip(rows, by_hand.jacobians, strict=True))
+        rows = [with_jacobian(row, problem, i, mine, true, tolerance) for i, (row, (mine, true)) in pairs]
     return GradientReport(
-        rows,
+        tuple(rows),
         evidence.tolerance_in_words(by_hand is not None, tolerance),
         delta_rows(evidence, deltas or {}, tolerance, diagnosis),
         evidence.notes(every_element),

@@ -7,12 +7,11 @@ from typing import NamedTuple, TypeAlias
 import numpy as np
 
 from tinygrad_lite.check.claimed import Claimed
-from tinygrad_lite.check.diagnosis import Diagnosis
+from tinygrad_lite.check.diagnosis.search import Diagnosis
 from tinygrad_lite.check.evidence import Evidence
-from tinygrad_lite.check.penalties import is_decay
-from tinygrad_lite.check.numeric import Numeric, Parameter, numeric_of
+from tinygrad_lite.check.numeric.agreement import Numeric, Parameter, numeric_of
 from tinygrad_lite.check.report import Row, Status
-from tinygrad_lite.check.slopes import STEP
+from tinygrad_lite.check.numeric.slopes import STEP
 from tinygrad_lite.check.terms import Term
 
 Tolerance: TypeAlias = tuple[float, float] | None
@@ -107,12 +106,15 @@ def _status(
         assert found.hand is not None
         return "differs", f"the gradient by hand has shape {found.hand.shape}, the parameter {parameter.values.shape}"
     if numeric_wrong and not len(found.wrong):
-        return "differs", "the automatic gradient is not what the function does when it is moved" if found.hand is None else (
-            "by hand and automatic agree, but the function moves otherwise"
+        return (
+            "differs",
+            "the automatic gradient is not what the function does when it is moved"
+            if found.hand is None
+            else ("by hand and automatic agree, but the function moves otherwise"),
         )
     if numeric_wrong or (len(found.wrong) and not forgiven):
         return "differs", ""
-    silent = _vacuous(evidence.terms, i, parameter, evidence.rounding.gradients[i])
+    silent = _vacuous(evidence, i, parameter)
     if silent:
         return "vacuous", silent
     hidden = _undetectable(evidence.terms, i, found)
@@ -146,29 +148,23 @@ def _all_between(found: Comparison, numeric: Numeric, parameter: Parameter) -> b
     return bool(np.isin(found.wrong, between).all())
 
 
-def _vacuous(terms: list[Term], i: int, parameter: Parameter, rounding: float) -> str:
+def _vacuous(evidence: Evidence, i: int, parameter: Parameter) -> str:
     """Return why nothing was tested: all terms that see the data have a gradient below what can be resolved."""
-    data = [
+    seen = [
         (gradient, noise)
-        for term, noise in zip(terms, _noises(terms, parameter), strict=True)
-        if (gradient := term.gradients[i]) is not None and not is_decay(gradient, parameter.values)
+        for term, noise in zip(evidence.terms, evidence.rounding.terms, strict=True)
+        if (gradient := term.gradients[i]) is not None and any(term is data for data in evidence.data_terms)
     ]
-    if not data or not parameter.values.size:
+    if not seen or not parameter.values.size:
         return ""
-    sizes = [_largest(gradient) for gradient, _ in data]
-    resolution = sum(noise for _, noise in data) / STEP
-    if max(sizes) > max(resolution, min(rounding, max(sizes) / 2)):
+    largest = max(_largest(gradient) for gradient, _ in seen)
+    resolution = sum(noise for _, noise in seen) / STEP
+    if largest > resolution:
         return ""
     return (
-        f"the largest gradient is {max(sizes):.1e}, below the {resolution:.1e} that numeric differences resolve, so "
+        f"the largest gradient is {largest:.1e}, below the {resolution:.1e} that numeric differences resolve, so "
         "nothing was tested: take parameters at which no unit is saturated, and not all zeros"
     )
-
-
-def _noises(terms: list[Term], parameter: Parameter) -> list[float]:
-    """Return how precise each term is; as precise as the whole, where the terms could not be looked at."""
-    each = parameter.noise[:-1] if len(parameter.noise) > 1 else np.repeat(parameter.noise, len(terms))
-    return [float(noise) for noise in each]
 
 
 def _undetectable(terms: list[Term], i: int, found: Comparison) -> str:

@@ -73,13 +73,13 @@ class Problem:
             given = [value.copy() for value in self.values]
             results.append(self.result(given))
             for name, value, before in zip(self.names, given, self.values, strict=True):
-                if not np.array_equal(value, before, equal_nan=True):
+                if not _same(value, before):
                     raise ArgumentError(
                         f"f wrote into its argument {name}; a function whose gradient is checked gives the same for "
                         "the same arguments: let it work on a copy"
                     )
         first, second = results
-        if first.shape != second.shape or not np.array_equal(first, second, equal_nan=True):
+        if not _same(first, second):
             shown = [repr(result.item()) if result.size == 1 else "other values" for result in results]
             raise ArgumentError(
                 f"f gave {shown[0]} and then {shown[1]} for the same arguments; fix its seed, or its state"
@@ -120,6 +120,11 @@ class Problem:
             claimed = derivation(*before, *map_leaves(_copied, self.args))
         arguments = self.args[0] if len(self.args) == 1 else self.args
         return [_array(claim, what) for claim in matching(arguments, claimed, f"{what} must return")]
+
+
+def _same(first: np.ndarray, second: np.ndarray) -> bool:
+    """Return whether two arrays hold the same, nan for nan; the slower look for nan only where they do not."""
+    return np.array_equal(first, second) or np.array_equal(first, second, equal_nan=True)
 
 
 def _read_only(value: np.ndarray) -> np.ndarray:

@@ -44,9 +44,7 @@ def terms_of(capture: Capture) -> list[Term]:
     ]
 
 
-def _by_each(
-    capture: Capture, node: AnyNode, factor: float, reached: list[set[AnyNode]]
-) -> list[np.ndarray | None]:
+def _by_each(capture: Capture, node: AnyNode, factor: float, reached: list[set[AnyNode]]) -> list[np.ndarray | None]:
     gradients = capture.gradients({node: factor})
     return [gradient if node in members else None for gradient, members in zip(gradients, reached, strict=True)]
 

@@ -8,10 +8,10 @@ from dataclasses import replace
 
 import numpy as np
 
-from tinygrad_lite.check.agreement import NothingToHoldError, PropertyError, random_like
-from tinygrad_lite.check.differences import signature_of
-from tinygrad_lite.check.properties import gradients_by_backward, leaves_for, values_given
-from tinygrad_lite.check.variants import Call
+from tinygrad_lite.check.conformance.agreement import NothingToHoldError, PropertyError, random_like
+from tinygrad_lite.check.conformance.differences import signature_of
+from tinygrad_lite.check.conformance.properties import gradients_by_backward, leaves_for, values_given
+from tinygrad_lite.check.conformance.variants import Call
 from tinygrad_lite.tensor import Tensor
 
 STATIONS = 33

@@ -7,8 +7,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from tinygrad_lite.check.moves import Moves
-from tinygrad_lite.check.slopes import Entries, Slope, slope_along, slopes_of_entries
+from tinygrad_lite.check.numeric.moves import Moves
+from tinygrad_lite.check.numeric.slopes import Entries, Slope, slope_along, slopes_of_entries
 
 SAMPLE = 50
 """How many entries of a parameter are looked at one by one unless every element is asked for."""
@@ -112,12 +112,10 @@ def _looked_at_again(moves: Moves, parameter: Parameter, entries: Entries) -> tu
     for k in doubtful:
         direction = np.zeros(parameter.values.size)
         direction[entries.indices[k]] = 1.0
-        slope = slope_along(
-            moves, parameter.position, parameter.values, direction.reshape(parameter.values.shape), parameter.noise
-        )
+        automatic = np.array([gradient.reshape(-1)[entries.indices[k]] for gradient in parameter.gradients])
+        slope = _slope(moves, parameter, direction, automatic, largest[:, 0])
         entries.left[:, k] = entries.right[:, k] = slope.value
         entries.error[:, k] = slope.error
-        automatic = np.array([gradient.reshape(-1)[entries.indices[k]] for gradient in parameter.gradients])
         wrong[k] = not _agree(automatic, slope, largest[:, 0])
     return entries, np.flatnonzero(wrong)
 
@@ -127,16 +125,14 @@ def _agree(automatic: np.ndarray, slope: Slope, largest: np.ndarray) -> bool:
         return bool(np.all(np.abs(automatic - slope.value) <= 10 * slope.error + 1e-9 * largest))
 
 
-def _along_directions(
-    moves: Moves, parameter: Parameter, rng: np.random.Generator
-) -> tuple[np.ndarray, float, int]:
+def _along_directions(moves: Moves, parameter: Parameter, rng: np.random.Generator) -> tuple[np.ndarray, float, int]:
     """Return the entries that are to be looked at one by one, the largest error otherwise, and how many stay unchecked."""
     size = parameter.values.size
     suspects: list[np.ndarray] = []
     error, looks, unchecked = 0.0, LOOKS, 0
     for _ in range(DIRECTIONS):
-        signs = rng.integers(0, 2, size=size) * 2.0 - 1.0
-        waiting = [np.arange(size)]
+        signs = rng.integers(0, 2, size=size, dtype=np.int8) * 2.0 - 1.0
+        waiting = [slice(0, size)]
         while waiting:
             support = waiting.pop()
             slope, automatic, largest = _over(moves, parameter, support, signs)
@@ -144,26 +140,33 @@ def _along_directions(
                 error = max(error, abs(float(automatic[-1] - slope.value[-1])))
                 continue
             looks -= 1
-            if len(support) <= SAMPLE:
-                suspects.append(support)
+            start, stop = support.start, support.stop
+            if stop - start <= SAMPLE:
+                suspects.append(np.arange(start, stop))
             elif looks > 0:
-                waiting += np.array_split(support, 2)
+                middle = (start + stop) // 2
+                waiting += [slice(start, middle), slice(middle, stop)]
             elif slope.crosses:
-                unchecked += len(support)
+                unchecked += stop - start
             else:
-                suspects.append(support[:SAMPLE])
+                suspects.append(np.arange(start, start + SAMPLE))
     return (np.unique(np.concatenate(suspects)) if suspects else np.zeros(0, np.intp)), error, unchecked
 
 
 def _over(
-    moves: Moves, parameter: Parameter, support: np.ndarray, signs: np.ndarray
+    moves: Moves, parameter: Parameter, support: slice, signs: np.ndarray
 ) -> tuple[Slope, np.ndarray, np.ndarray]:
     """Return the slope along a direction over some entries, what the automatic gradients say of it, and their size."""
     direction = np.zeros(parameter.values.size)
-    direction[support] = signs[support] / np.sqrt(len(support))
-    flat = [gradient.reshape(-1) for gradient in parameter.gradients]
-    automatic = np.array([float(gradient @ direction) for gradient in flat])
-    lengths = np.array([float(np.linalg.norm(gradient[support])) for gradient in flat])
-    shaped = direction.reshape(parameter.values.shape)
-    return slope_along(moves, parameter.position, parameter.values, shaped, parameter.noise), automatic, lengths
+    direction[support] = signs[support] / np.sqrt(support.stop - support.start)
+    flat = [gradient.reshape(-1)[support] for gradient in parameter.gradients]
+    automatic = np.array([float(gradient @ direction[support]) for gradient in flat])
+    lengths = np.array([float(np.sqrt(gradient @ gradient)) for gradient in flat])
+    return _slope(moves, parameter, direction, automatic, lengths), automatic, lengths
 
+
+def _slope(
+    moves: Moves, parameter: Parameter, direction: np.ndarray, automatic: np.ndarray, largest: np.ndarray
+) -> Slope:
+    shaped = direction.reshape(parameter.values.shape)
+    return slope_along(moves, parameter.position, parameter.values, shaped, parameter.noise, automatic, largest)

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_lite.check.agreement import (
+from tinygrad_lite.check.conformance.agreement import (
     FIRST_TOLERANCE,
     ROUNDING,
     SECOND_TOLERANCE,
@@ -22,7 +22,7 @@ from tinygrad_lite.check.agreement import (
     hold_equal,
     random_like,
 )
-from tinygrad_lite.check.differences import (
+from tinygrad_lite.check.conformance.differences import (
     STEP,
     Arrays,
     at_steps_fine_enough,
@@ -32,7 +32,7 @@ from tinygrad_lite.check.differences import (
     numeric_gradient,
     signature_of,
 )
-from tinygrad_lite.check.variants import Call
+from tinygrad_lite.check.conformance.variants import Call
 from tinygrad_lite.tensor import Tensor, values_of
 from tinygrad_lite.transforms import grad, jvp, vjp
 

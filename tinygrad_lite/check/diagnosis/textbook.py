@@ -11,7 +11,7 @@ Elementwise: TypeAlias = Callable[[np.ndarray], np.ndarray]
 
 
 def _sigmoid(z: np.ndarray) -> np.ndarray:
-    return 1 / (1 + np.exp(-z))
+    return np.asarray(1 / (1 + np.exp(-z)))
 
 
 FUNCTIONS: dict[str, Elementwise] = {

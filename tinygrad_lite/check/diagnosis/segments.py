@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from tinygrad_lite.check.capture import Capture
-from tinygrad_lite.check.textbook import FUNCTIONS
+from tinygrad_lite.check.diagnosis.textbook import FUNCTIONS
 from tinygrad_lite.tape import AnyNode, Node
 
 REDUCTIONS = ("sum", "mean", "sum_squares", "weighted_sum")

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_lite.check.fitting import Fit
-from tinygrad_lite.check.penalties import Penalty
+from tinygrad_lite.check.diagnosis.fitting import Fit
+from tinygrad_lite.check.diagnosis.penalties import Penalty
 from tinygrad_lite.check.report import Cause
 
 
@@ -52,7 +52,9 @@ def _of_the_factor(factor: float, batch_sizes: Sequence[int], residual: float, n
 
 def _of_the_penalty(share: float, sign: float, rate: float, residual: float, name: str) -> Cause:
     if share == 0.0:
-        return Cause("regulariser-missing", None, residual, name, f"add the gradient of the penalty, {rate:.6g} · {name}")
+        return Cause(
+            "regulariser-missing", None, residual, name, f"add the gradient of the penalty, {rate:.6g} · {name}"
+        )
     text = f"the gradient of the penalty counts {share:.6g} times what it should; it is {rate:.6g} · {name}"
     return Cause("regulariser-scale", share, residual, name, text)
 

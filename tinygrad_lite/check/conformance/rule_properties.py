@@ -7,15 +7,15 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from tinygrad_lite.check.agreement import ROUNDING, PropertyError, hold_equal, random_like
-from tinygrad_lite.check.properties import (
+from tinygrad_lite.check.conformance.agreement import ROUNDING, PropertyError, hold_equal, random_like
+from tinygrad_lite.check.conformance.properties import (
     gradients_by_backward,
     gradients_twice,
     leaves_for,
     of_the_wanted,
     values_given,
 )
-from tinygrad_lite.check.variants import Call
+from tinygrad_lite.check.conformance.variants import Call
 from tinygrad_lite.primitives.definition import Rule, parameter_names
 from tinygrad_lite.tensor import values_of
 from tinygrad_lite.transforms import vjp

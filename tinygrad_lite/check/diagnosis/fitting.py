@@ -8,7 +8,7 @@ their own: a sign, a factor, a mean that was not taken, a forgotten or misplaced
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -65,7 +65,7 @@ def _is_within_reach(claim: np.ndarray, parts: Parts, tolerance: float) -> bool:
     columns = np.stack([part for part in parts if part.any()] or [np.zeros(claim.shape)], axis=1)
     columns = columns / np.maximum(np.linalg.norm(columns, axis=0), np.finfo(np.float64).tiny)
     found, *_ = np.linalg.lstsq(columns, claim, rcond=None)
-    return float(np.max(np.abs(columns @ found - claim), initial=0.0)) <= 10 * tolerance * np.sqrt(claim.size)
+    return float(np.max(np.abs(columns @ found - claim), initial=0.0)) <= 10 * tolerance * float(np.sqrt(claim.size))
 
 
 def _sampled(claim: np.ndarray, parts: Parts) -> tuple[np.ndarray, Parts]:
@@ -107,10 +107,12 @@ def _solved(claim: np.ndarray, parts: Parts) -> Iterator[tuple[float, float, flo
         yield from _several(claim, parts, (0, 1, 2))
 
 
-def _one(claim: np.ndarray, part: np.ndarray, weights: object) -> Iterator[tuple[float, float, float]]:
+def _one(
+    claim: np.ndarray, part: np.ndarray, weights: Callable[[float], tuple[float, float, float]]
+) -> Iterator[tuple[float, float, float]]:
     length = float(part @ part)
     if claim.size > 1 and length > 0:
-        yield weights(float(part @ claim) / length)  # type: ignore[operator]
+        yield weights(float(part @ claim) / length)
 
 
 def _several(claim: np.ndarray, parts: Parts, which: tuple[int, ...]) -> Iterator[tuple[float, float, float]]:

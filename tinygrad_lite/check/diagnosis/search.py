@@ -12,15 +12,15 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from tinygrad_lite.check.causes import causes_of, unknown
+from tinygrad_lite.check.diagnosis.causes import causes_of, unknown
 from tinygrad_lite.check.evidence import Evidence
-from tinygrad_lite.check.fitting import Fit, Parts, fitted
-from tinygrad_lite.check.mistakes import Mistake, mistakes_in
-from tinygrad_lite.check.mutation import mutated_sweep
-from tinygrad_lite.check.penalties import Penalty, penalty_of
+from tinygrad_lite.check.diagnosis.fitting import Fit, Parts, fitted
+from tinygrad_lite.check.diagnosis.mistakes import Mistake, mistakes_in
+from tinygrad_lite.check.diagnosis.mutation import mutated_sweep
+from tinygrad_lite.check.diagnosis.penalties import Penalty, penalty_of
 from tinygrad_lite.check.report import Cause
-from tinygrad_lite.check.reshaping import reshaped
-from tinygrad_lite.check.sums import wrong_sums
+from tinygrad_lite.check.diagnosis.reshaping import reshaped
+from tinygrad_lite.check.diagnosis.sums import wrong_sums
 from tinygrad_lite.tape import AnyNode, Leaf
 
 TIMES_ROUNDING = 10
@@ -162,7 +162,9 @@ class Diagnosis:
 
     def _arrived(self, targets: Sequence[AnyNode], jumps: Sequence[Any]) -> dict[AnyNode, Any]:
         assert self._evidence.capture is not None
-        seeds = {term.node: np.full(term.node.shape, term.factor, term.node.dtype) for term in self._evidence.data_terms}
+        seeds = {
+            term.node: np.full(term.node.shape, term.factor, term.node.dtype) for term in self._evidence.data_terms
+        }
         return mutated_sweep(self._evidence.capture.nodes, seeds, targets, jumps)
 
 
@@ -179,7 +181,9 @@ def _as_claimed(
         yield mistake, claim.reshape(data.shape), Parts(data, nothing, nothing)
 
 
-def _term_missing(evidence: Evidence, arrived: Any, targets: Sequence[Leaf]) -> Iterator[tuple[Mistake, dict[AnyNode, Any]]]:
+def _term_missing(
+    evidence: Evidence, arrived: Any, targets: Sequence[Leaf]
+) -> Iterator[tuple[Mistake, dict[AnyNode, Any]]]:
     """Yield the gradients without one of the data's terms each, if there are several."""
     terms = evidence.data_terms
     if len(terms) < 2:

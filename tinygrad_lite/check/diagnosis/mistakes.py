@@ -8,10 +8,10 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from tinygrad_lite.check.capture import Capture
-from tinygrad_lite.check.mutation import Cotangents, Jump, by_the_rules, without
-from tinygrad_lite.check.segments import Segment, consumers_of, segments_of
-from tinygrad_lite.check.softmaxes import softmax_mistakes
-from tinygrad_lite.check.textbook import formulas
+from tinygrad_lite.check.diagnosis.mutation import Cotangents, Jump, by_the_rules, without
+from tinygrad_lite.check.diagnosis.segments import Segment, consumers_of, segments_of
+from tinygrad_lite.check.diagnosis.softmaxes import softmax_mistakes
+from tinygrad_lite.check.diagnosis.textbook import formulas
 from tinygrad_lite.tape import AnyNode, Leaf, Node, sweep, tape
 
 MOST_PATHS = 60
@@ -29,9 +29,7 @@ class Mistake(NamedTuple):
     jumps: tuple[Jump, ...]
 
 
-def mistakes_in(
-    capture: Capture, names: dict[Leaf, str], cotangents: Callable[[AnyNode], Any]
-) -> Iterator[Mistake]:
+def mistakes_in(capture: Capture, names: dict[Leaf, str], cotangents: Callable[[AnyNode], Any]) -> Iterator[Mistake]:
     """Yield every mistake that can be made in a recorded graph; `cotangents` gives the right one at a node."""
     segments = segments_of(capture)
     yield from _wrong_derivatives(capture, segments, names)
@@ -128,16 +126,24 @@ def _transposed_products(capture: Capture, names: dict[Leaf, str]) -> Iterator[M
             continue
         a, b = (np.asarray(operand) for operand in node.operands[:2])
         if node.inputs[0] is not None and b.ndim == 2 and b.shape[0] == b.shape[1]:
-            wrong = b if node.primitive.name == "matmul" else b.T
-            found.append(Jump(node, _instead(node, 0, lambda g, wrong=wrong: g @ wrong)))
+            found.append(Jump(node, _instead(node, 0, _times_matrix(b if node.primitive.name == "matmul" else b.T))))
         if node.inputs[1] is not None and a.ndim == 2 and a.shape[0] == a.shape[1]:
-            back = (lambda g, a=a: a @ g) if node.primitive.name == "matmul" else (lambda g, a=a: g.T @ a.T)
-            found.append(Jump(node, _instead(node, 1, back)))
+            found.append(Jump(node, _instead(node, 1, _matrix_times(a, turned=node.primitive.name == "linear"))))
     for jump in found:
         text = "the matrix is to be transposed on the way back: Wᵀ where W stands forward, W where Wᵀ does"
         yield Mistake("transposed", place_of(jump.at, names), text, 1.0, (jump,))
     if len(found) > 1:
-        yield Mistake("transposed", "every product", "the matrices are to be transposed on the way back", 1.1, tuple(found))
+        yield Mistake(
+            "transposed", "every product", "the matrices are to be transposed on the way back", 1.1, tuple(found)
+        )
+
+
+def _times_matrix(b: np.ndarray) -> Callable[[Any], Any]:
+    return lambda g: g @ b
+
+
+def _matrix_times(a: np.ndarray, turned: bool) -> Callable[[Any], Any]:
+    return lambda g: g.T @ a.T if turned else a @ g
 
 
 def _instead(node: Node, operand: int, rule: Callable[[Any], Any]) -> Callable[[Any], Cotangents]:
@@ -168,9 +174,13 @@ def _wrong_columns(capture: Capture, names: dict[Leaf, str]) -> Iterator[Mistake
         part = slice(0, -1) if kept == 1 else slice(1, None)
         index = [slice(None)] * node.ndim
         index[axis] = part
-        jump = Jump(node, lambda g, parent=parent, index=tuple(index): {parent: g[index]})
+        jump = Jump(node, _part(parent, tuple(index)))
         text = f"drop the {'first' if kept == 1 else 'last'} column, that of the bias, on the way back through it"
         yield Mistake("bias-column", place_of(node, names), text, 1.2, (jump,))
+
+
+def _part(parent: AnyNode, index: tuple[slice, ...]) -> Callable[[Any], Cotangents]:
+    return lambda g: {parent: g[index]}
 
 
 # ----- A path left out -----
@@ -185,5 +195,7 @@ def _left_out_paths(capture: Capture, names: dict[Leaf, str]) -> Iterator[Mistak
             count += 1
             if count <= MOST_PATHS:
                 what = names[node] if isinstance(node, Leaf) and node in names else place_of(node, names)
-                text = f"{what} is used {len(uses)} times; add what comes back through this {consumer.primitive.name} too"
+                text = (
+                    f"{what} is used {len(uses)} times; add what comes back through this {consumer.primitive.name} too"
+                )
                 yield Mistake("term-missing", place_of(consumer, names), text, 1.4, (without(consumer, operand),))

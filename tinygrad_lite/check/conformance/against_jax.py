@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_lite.check.agreement import (
+from tinygrad_lite.check.conformance.agreement import (
     FIRST_TOLERANCE,
     ROUNDING,
     SECOND_TOLERANCE,
@@ -16,8 +16,8 @@ from tinygrad_lite.check.agreement import (
     hold_equal,
     random_like,
 )
-from tinygrad_lite.check.properties import gradients_twice, of_the_wanted
-from tinygrad_lite.check.variants import Call
+from tinygrad_lite.check.conformance.properties import gradients_twice, of_the_wanted
+from tinygrad_lite.check.conformance.variants import Call
 from tinygrad_lite.transforms import vjp
 
 

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from tinygrad_lite.check.capture import Capture
-from tinygrad_lite.check.mistakes import Mistake
-from tinygrad_lite.check.segments import consumers_of
+from tinygrad_lite.check.diagnosis.mistakes import Mistake
+from tinygrad_lite.check.diagnosis.segments import consumers_of
 from tinygrad_lite.tape import AnyNode, Leaf, Node
 
 RESHAPING = ("reshape", "expand_dims", "broadcast_to", "transpose", "swapaxes", "named", "positive")
@@ -29,9 +29,15 @@ def wrong_sums(
             continue
         text = "sum the cotangents over the examples, and over nothing else"
         for axis in (0, 1):
-            yield Mistake("wrong-axis", name, f"{text}; this is the sum over axis {axis}", 1.0, ()), spread.sum(axis=axis)
+            yield (
+                Mistake("wrong-axis", name, f"{text}; this is the sum over axis {axis}", 1.0, ()),
+                spread.sum(axis=axis),
+            )
         total = spread.sum()
-        yield Mistake("wrong-axis", name, f"{text}; this is the sum over both axes", 1.0, ()), np.full(leaf.shape, total)
+        yield (
+            Mistake("wrong-axis", name, f"{text}; this is the sum over both axes", 1.0, ()),
+            np.full(leaf.shape, total),
+        )
         yield Mistake("wrong-axis", name, f"{text}; this is the sum over both axes", 1.0, ()), np.array(total)
         yield Mistake("wrong-axis", name, f"{text}; nothing is summed here", 1.0, ()), spread
         for axis in (0, 1):

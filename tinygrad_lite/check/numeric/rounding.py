@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from tinygrad_lite.check.capture import Capture, operands_of
+from tinygrad_lite.check.capture import Capture, Values, cotangent_at, operands_of
 from tinygrad_lite.check.terms import Term
 from tinygrad_lite.primitives.definition import Rule
 from tinygrad_lite.primitives.primitive import Plan
@@ -43,19 +43,19 @@ class Rounding(NamedTuple):
 
 def rounding_at(capture: Capture, node: AnyNode, rng: np.random.Generator) -> float:
     """Return what rounding may do to the gradient of the whole by a value on the way."""
-    right = capture.pulled_back({capture.root: np.ones(capture.root.shape)}, [node]).get(node)
+    right = cotangent_at(capture, node)
     moved = 0.0
     with np.errstate(all="ignore"):
-        for _ in range(RUNS if capture.is_whole and right is not None else 0):
+        for _ in range(RUNS if capture.is_whole else 0):
             again, node_of = _disturbed(capture, rng)
-            found = again.pulled_back({again.root: np.ones(again.root.shape)}, [node_of[node]]).get(node_of[node])
-            moved = max(moved, _largest(found - right))
+            moved = max(moved, _largest(cotangent_at(again, node_of[node]) - right))
     return min(ALLOWED * moved + LEAST * _epsilon() * _largest(right), MOST * _largest(right))
 
 
-def rounding_of(capture: Capture, terms: Sequence[Term], rng: np.random.Generator) -> Rounding:
-    """Return what rounding may do to the gradients, the largest over the entries of each, and to the terms."""
-    right = capture.gradients({capture.root: 1.0})
+def rounding_of(
+    capture: Capture, terms: Sequence[Term], right: Sequence[np.ndarray], rng: np.random.Generator
+) -> Rounding:
+    """Return what rounding may do to the `right` gradients, the largest over the entries of each, and to the terms."""
     moved = [0.0] * len(right)
     spread = [0.0] * len(terms)
     with np.errstate(all="ignore"):
@@ -63,7 +63,7 @@ def rounding_of(capture: Capture, terms: Sequence[Term], rng: np.random.Generato
             again, node_of = _disturbed(capture, rng)
             arrived = again.gradients({again.root: 1.0})
             for i, (before, after) in enumerate(zip(right, arrived, strict=True)):
-                if before is not None and after is not None:
+                if after is not None:
                     moved[i] = max(moved[i], _largest(after - before))
             for k, term in enumerate(terms):
                 spread[k] = max(spread[k], _largest(again.values[node_of[term.node]] - capture.values[term.node]))
@@ -78,7 +78,7 @@ def rounding_of(capture: Capture, terms: Sequence[Term], rng: np.random.Generato
 
 def _disturbed(capture: Capture, rng: np.random.Generator) -> tuple[Capture, dict[AnyNode, AnyNode]]:
     """Return the recording run again with every result and every cotangent disturbed, and each node's new one."""
-    values = {node: value for node, value in capture.values.items() if not isinstance(node, Node)}
+    values: Values = {node: value for node, value in capture.values.items() if not isinstance(node, Node)}
     new: dict[AnyNode, AnyNode] = {}
     fresh = dict(values)
     for node in capture.nodes:

@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_lite.check.agreement import PropertyError
-from tinygrad_lite.check.variants import Call
+from tinygrad_lite.check.conformance.agreement import PropertyError
+from tinygrad_lite.check.conformance.variants import Call
 
 Arrays = Sequence[np.ndarray]
 

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from tinygrad_lite.check.moves import Moves
+from tinygrad_lite.check.numeric.moves import Moves
 
 EPSILON = float(np.finfo(np.float64).eps)
 
@@ -25,6 +25,9 @@ HALVINGS = 24
 
 LEAST_HALVINGS = 6
 """How often it is halved although the extrapolation does not settle yet."""
+
+SETTLED = 1e-10
+"""How close to what is expected a slope is close enough, relative to the entries behind it."""
 
 SMALL_STEP = 1e-8
 """The step at which what still crosses a kink is taken to lie on it."""
@@ -41,10 +44,19 @@ class Slope(NamedTuple):
     what lies between them."""
 
 
-def slope_along(moves: Moves, i: int, values: np.ndarray, direction: np.ndarray, noise: np.ndarray) -> Slope:
+def slope_along(
+    moves: Moves,
+    i: int,
+    values: np.ndarray,
+    direction: np.ndarray,
+    noise: np.ndarray,
+    expected: np.ndarray,
+    largest: np.ndarray,
+) -> Slope:
     """Return the slope of the terms and the whole at `values` of parameter `i` along a direction of length 1.
 
-    `noise` is how precise each of them is.
+    `noise` is how precise each of them is. As soon as the slopes are as `expected`, which entries up to `largest` make
+    up, no smaller steps are taken.
     """
     exact = moves.slope_in_the_complex(i, direction)
     if exact is not None:
@@ -64,6 +76,8 @@ def slope_along(moves: Moves, i: int, values: np.ndarray, direction: np.ndarray,
         rounded = 2 * noise / step
         if rows:
             off = np.maximum(np.abs(row[-1] - row[-2]), np.abs(row[-1] - rows[-1])) + rounded
+            if np.all(np.abs(row[-1] - expected) <= 4 * rounded + SETTLED * largest):
+                return Slope(row[-1], off)
             better = off < error
             best, error = np.where(better, row[-1], best), np.where(better, off, error)
             if np.all(off <= 4 * rounded) or (k >= LEAST_HALVINGS and not better.any()):

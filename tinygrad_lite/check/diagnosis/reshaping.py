@@ -6,9 +6,9 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from tinygrad_lite.check.fitting import Parts
-from tinygrad_lite.check.mistakes import Mistake
-from tinygrad_lite.check.penalties import Penalty
+from tinygrad_lite.check.diagnosis.fitting import Parts
+from tinygrad_lite.check.diagnosis.mistakes import Mistake
+from tinygrad_lite.check.diagnosis.penalties import Penalty
 
 BIAS_COLUMN = "bias-column"
 
@@ -47,7 +47,9 @@ def _columns(claim: np.ndarray, parts: Parts, name: str) -> Iterator[tuple[Mista
             np.moveaxis(kept, axis, 0)[end] = False
             text = f"the {what}, that of the bias, is left out; keep it"
             yield Mistake(BIAS_COLUMN, name, text, 1.3, ()), claim, Parts(*(np.where(kept, part, 0) for part in parts))
-            alone = parts._replace(penalty=np.where(kept, parts.penalty, 0), unpenalised=np.where(kept, 0, parts.penalty))
+            alone = parts._replace(
+                penalty=np.where(kept, parts.penalty, 0), unpenalised=np.where(kept, 0, parts.penalty)
+            )
             if parts.penalty.any() and (parts.penalty[~kept]).any():
                 text = f"the penalty counts the {what} too; add λ times it"
                 yield Mistake("regulariser-missing", name, text, 1.2, ()), claim, alone

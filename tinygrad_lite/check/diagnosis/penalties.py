@@ -32,7 +32,11 @@ def _rate(gradient: np.ndarray, values: np.ndarray) -> float | None:
     for like in (values, np.sign(values)):
         with np.errstate(all="ignore"):
             ratio = gradient[where] / like[where]
-        if np.isfinite(ratio).all() and np.ptp(ratio) <= 1e-11 * abs(ratio[0]) and (ratio.size > 1 or gradient.size == 1):
+        if (
+            np.isfinite(ratio).all()
+            and np.ptp(ratio) <= 1e-11 * abs(ratio[0])
+            and (ratio.size > 1 or gradient.size == 1)
+        ):
             return float(ratio[0])
     return None
 
@@ -45,7 +49,12 @@ def penalty_of(evidence: Evidence, i: int) -> Penalty:
         part = term.gradients[i]
         gradient = gradient if part is None else gradient + part
     rate = _rate(gradient, values)
-    others = (_rate(g, v) for t in evidence.penalty_terms for g, v in zip(t.gradients, evidence.problem.values) if g is not None)
+    others = (
+        _rate(g, v)
+        for t in evidence.penalty_terms
+        for g, v in zip(t.gradients, evidence.problem.values)
+        if g is not None
+    )
     general = rate if rate is not None else next((found for found in others if found is not None), 0.0)
     unpenalised = np.where(gradient == 0, (general or 1.0) * values, 0.0)
     return Penalty(gradient, unpenalised, general)

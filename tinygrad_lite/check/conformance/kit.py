@@ -9,11 +9,11 @@ from typing import Any, Final
 
 import numpy as np
 
-from tinygrad_lite.check import edge_properties, properties, rule_properties
-from tinygrad_lite.check.against_jax import jax_agrees
-from tinygrad_lite.check.agreement import NothingToHoldError, PropertyError
-from tinygrad_lite.check.properties import Property
-from tinygrad_lite.check.variants import Call, at_extremes, refusal_of, summary_of, variants_of
+from tinygrad_lite.check.conformance import edge_properties, properties, rule_properties
+from tinygrad_lite.check.conformance.against_jax import jax_agrees
+from tinygrad_lite.check.conformance.agreement import NothingToHoldError, PropertyError
+from tinygrad_lite.check.conformance.properties import Property
+from tinygrad_lite.check.conformance.variants import Call, at_extremes, refusal_of, summary_of, variants_of
 from tinygrad_lite.errors import ArgumentError, ConformanceError, DtypeError
 from tinygrad_lite.primitives import Primitive
 

@@ -8,7 +8,7 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from tinygrad_lite.check.capture import Capture
-from tinygrad_lite.check.mutation import Jump
+from tinygrad_lite.check.diagnosis.mutation import Jump
 from tinygrad_lite.tape import AnyNode, Node
 
 Found: TypeAlias = tuple[str, AnyNode, str, float, Jump]
@@ -33,9 +33,7 @@ def _softmax(z: np.ndarray, axis: int | None) -> np.ndarray:
     return np.asarray(e / e.sum(axis=axis, keepdims=True))
 
 
-def _at_logits(
-    capture: Capture, node: AnyNode, axis: int, cotangents: Callable[[AnyNode], Any]
-) -> Iterator[Found]:
+def _at_logits(capture: Capture, node: AnyNode, axis: int, cotangents: Callable[[AnyNode], Any]) -> Iterator[Found]:
     """Yield mistakes in δ = c (p − t), which is known by sums of zero: with 1 − p for −p, or p over the wrong axis."""
     delta = cotangents(node)
     if delta is None or node.shape[axis] < 2 or not np.isfinite(delta).all() or not delta.any():

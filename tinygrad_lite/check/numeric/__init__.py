@@ -1,0 +1,1 @@
+"""Numeric derivatives, how precise they are, and what rounding does."""
