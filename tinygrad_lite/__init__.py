@@ -61,7 +61,7 @@ __all__ = [
 
 # Importing the package costs little more than importing NumPy: these rooms are entered when they are first named.
 _ROOM_OF = {"check_gradients": "check", "fit": "train", "graph": "graphs"}
-_ROOMS = ("analytic", "check", "data", "graphs", "nn", "optim", "train")
+_ROOMS = ("analytic", "check", "data", "graphs", "nn", "optim", "testing", "train")
 
 
 def __getattr__(name: str) -> object:

@@ -10,6 +10,6 @@ def test_cube():
 """
 
 from tinygrad_lite.check.asserting import assert_gradients
-from tinygrad_lite.check.conformance import ConformanceReport, Finding, check_primitive
+from tinygrad_lite.check.conformance.kit import ConformanceReport, Finding, check_primitive
 
 __all__ = ["ConformanceReport", "Finding", "assert_gradients", "check_primitive"]

@@ -15,7 +15,7 @@ import pytest
 
 import tinygrad_lite as tg
 from tinygrad_lite.check import GradientReport
-from tinygrad_lite.check.asserting import headline, listening
+from tinygrad_lite.check.asserting import listening
 from tinygrad_lite.check.report import Cause, Row
 from tinygrad_lite.errors import ArgumentError, GradientMismatchError
 from tinygrad_lite.testing import assert_gradients
@@ -89,7 +89,7 @@ def test_the_first_line_names_every_row_that_does_not_agree() -> None:
 
     rows = (row("w1", "differs", "sign", "batch-mean"), row("b1", "agrees"), row("w2", "kink"), row("b2", "vacuous"))
     report = GradientReport(rows, "exactly", (row("w1", "differs", "unknown"),))
-    assert headline(report) == "w1 (sign + batch-mean), b2 (vacuous), w1 (unknown)"
+    assert report.headline == "w1 (sign + batch-mean), b2 (vacuous), w1 (unknown)"
 
 
 def test_an_error_of_the_function_itself_comes_out_as_it_is() -> None:

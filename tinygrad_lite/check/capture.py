@@ -14,6 +14,7 @@ import numpy as np
 
 from tinygrad_lite.errors import DetachError
 from tinygrad_lite.mode import ModeChange
+from tinygrad_lite.primitives import stop_gradient
 from tinygrad_lite.tape import AnyNode, Leaf, Node, leading_to, sweep, tape
 from tinygrad_lite.tensor import Tensor
 
@@ -44,18 +45,18 @@ class Capture(NamedTuple):
             values |= {node: node.output for node in nodes if isinstance(node, Node)}
         return cls(nodes, [leaf for leaf in leaves if isinstance(leaf, Leaf)], result._node, values, whole)
 
-    def run(self, moved: Mapping[AnyNode, np.ndarray], after: Callable[[Node, Any], Any] | None = None) -> Values:
-        """Run everything that depends on the nodes in `moved` again, on these values; `after` may change each result.
+    def run(self, moved: Mapping[AnyNode, np.ndarray], *, holding: bool = True) -> Values:
+        """Run everything that depends on the nodes in `moved` again, on these values, and return all values.
 
-        Raises nothing of its own; whatever NumPy warns of on the way is silent.
+        What `stop_gradient` gave is held, for no derivative is taken through it, unless `holding` is false. Whatever
+        NumPy warns of on the way is silent.
         """
         values = dict(self.values)
         values.update(moved)
         with np.errstate(all="ignore"):
             for node in leading_to(moved, self.nodes):
-                if isinstance(node, Node) and node not in moved:
-                    result = node.primitive.forward(*operands_of(node, values), **node.static)
-                    values[node] = result if after is None else after(node, result)
+                if isinstance(node, Node) and node not in moved and not (holding and node.primitive is stop_gradient):
+                    values[node] = node.primitive.forward(*operands_of(node, values), **node.static)
         return values
 
     def gradients(self, seeds: Mapping[AnyNode, float]) -> list[np.ndarray | None]:

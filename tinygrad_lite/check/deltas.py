@@ -23,7 +23,7 @@ STEP = 1e-6
 def delta_rows(
     evidence: Evidence, deltas: Mapping[str, Any], tolerance: Tolerance, diagnosis: Diagnosis
 ) -> tuple[Row, ...]:
-    """Return a row for each delta, from the loss backwards; raises ArgumentError for a name that the function has not."""
+    """Return a row for each delta, from the loss backwards; raises ArgumentError for a name that is not there."""
     if not deltas:
         return ()
     capture = evidence.capture

@@ -7,12 +7,12 @@ from functools import cached_property
 import numpy as np
 
 from tinygrad_lite.check.capture import Capture
-from tinygrad_lite.check.numeric.moves import Moves, PlainMoves, RecordedMoves
-from tinygrad_lite.check.numeric.agreement import Parameter
 from tinygrad_lite.check.diagnosis.penalties import is_decay
-from tinygrad_lite.check.problem import Problem
+from tinygrad_lite.check.numeric.agreement import Parameter
+from tinygrad_lite.check.numeric.moves import Moves, PlainMoves, RecordedMoves
 from tinygrad_lite.check.numeric.rounding import LEAST, Rounding, rounding_at, rounding_of
 from tinygrad_lite.check.numeric.slopes import EPSILON
+from tinygrad_lite.check.problem import Problem
 from tinygrad_lite.check.terms import Term, example_counts, terms_of
 from tinygrad_lite.tape import AnyNode
 
@@ -131,7 +131,8 @@ def _does_the_same(problem: Problem, capture: Capture, rng: np.random.Generator)
             for value in problem.values
         ]
         expected = problem.value(moved)
-        found = float(np.reshape(capture.run(dict(zip(capture.leaves, moved, strict=True)))[capture.root], ()))
+        values = capture.run(dict(zip(capture.leaves, moved, strict=True)), holding=False)
+        found = float(np.reshape(values[capture.root], ()))
         if not np.isclose(found, expected, rtol=1e-9, atol=1e-300, equal_nan=True):
             return False
     return True

@@ -37,8 +37,8 @@ def check_gradients(
     `analytic(*args)` returns the gradient of a scalar `f` in the structure of `args`: a bare array for one array, a
     dict by parameter name for a module. For a function of several values give `vjp(cotangent, *args)`, which returns
     the gradient of ⟨cotangent, f⟩, or `jacobian(*args)`, which returns arrays of the shape of the result followed by
-    that of the argument. `deltas` holds gradients by values that `f` names with `tg.named(value, name)`: the report says
-    at which of them, walking back from the loss, the derivation departs.
+    that of the argument. `deltas` holds gradients by values that `f` names with `tg.named(value, name)`: the report
+    says at which of them, walking back from the loss, the derivation departs.
 
     The numeric gradient is taken at up to 50 entries of a parameter and along random directions over all of them, drawn
     with `rng`; `every_element` takes it at every one. The terms that an objective adds up are checked one by one.

@@ -7,16 +7,16 @@ from dataclasses import replace
 import numpy as np
 
 from tinygrad_lite.check.judging import Tolerance, compared
+from tinygrad_lite.check.numeric.slopes import STEP
 from tinygrad_lite.check.problem import Problem
 from tinygrad_lite.check.report import Row
-from tinygrad_lite.check.numeric.slopes import STEP
 
 
 def with_jacobian(row: Row, problem: Problem, i: int, mine: np.ndarray, true: np.ndarray, tolerance: Tolerance) -> Row:
     """Return the row with the errors and the worst index of the whole Jacobian, of the result's axes and then i's."""
     found = compared(mine, true, row.budget, tolerance)
     if not found.fits:
-        note = f"the Jacobian by hand has shape {mine.shape}, it is to have {true.shape}, the result's and then the parameter's"
+        note = f"the Jacobian by hand has shape {mine.shape}, not {true.shape}, the result's and then the parameter's"
         return replace(row, status="differs", max_abs_error=np.inf, max_rel_error=np.inf, note=note)
     if not true.size:
         return row

@@ -115,7 +115,7 @@ class Problem:
     # ----- What is claimed -----
 
     def by_hand(self, derivation: Callable[..., Any], what: str, *before: Any) -> list[np.ndarray]:
-        """Return what a derivation gives for each parameter, in float64 if it allows; `before` precedes the arguments."""
+        """Return what a derivation gives for each parameter; `before` precedes the arguments, which are in float64."""
         with no_grad():
             claimed = derivation(*before, *map_leaves(_copied, self.args))
         arguments = self.args[0] if len(self.args) == 1 else self.args

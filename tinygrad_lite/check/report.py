@@ -84,14 +84,23 @@ class GradientReport:
 
     @property
     def departs_at(self) -> str | None:
-        """The first value, walking back from the loss, whose gradient by hand differs; None if none was given or does."""
+        """The first value, walking back from the loss, whose gradient by hand differs, None if there is none."""
         return next((row.name for row in self.deltas if not row.agrees), None)
 
+    @property
+    def headline(self) -> str:
+        """What is wrong in a few words: each row that does not agree, with the slugs of its causes."""
+        wrong = [row for row in (*self.rows, *self.deltas) if not row.agrees]
+        causes = [" + ".join(cause.slug for cause in row.diagnosis) or row.status for row in wrong]
+        told = ", ".join(f"{row.name} ({cause})" for row, cause in zip(wrong, causes, strict=True))
+        return told or f"all {len(self.rows)} gradients agree"
+
     def raise_if_wrong(self) -> None:
-        """Raise GradientMismatchError with the table unless all gradients agree."""
+        """Raise GradientMismatchError unless all gradients agree: the causes in its first line, the table below."""
         __tracebackhide__ = True  # pytest shows the line of the test and the table
         if not self:
-            raise GradientMismatchError(str(self))
+            # The table begins on a line of its own: behind the name of the error its columns would not stand in line.
+            raise GradientMismatchError(f"{self.headline}\n{self}")
 
     def to_json(self) -> str:
         """Return the report as JSON text, with null for what is not a finite number."""
@@ -128,8 +137,7 @@ class GradientReport:
         return "\n".join(line.rstrip() for line in [*lines, f"{verdict}; {self.tolerance}"])
 
     def __repr__(self) -> str:
-        wrong = [line for row in (*self.rows, *self.deltas) for line in told(row) if not row.agrees]
-        return f"<GradientReport: {'; '.join(wrong) or f'all {len(self.rows)} gradients agree'}>"
+        return f"<GradientReport: {self.headline}>"
 
 
 def told(row: Row) -> Iterator[str]:

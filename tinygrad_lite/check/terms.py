@@ -57,9 +57,10 @@ def _reached_from(leaf: AnyNode, nodes: list[AnyNode]) -> set[AnyNode]:
     """Return the nodes that a derivative flows back from to the leaf."""
     reached = {leaf}
     for node in nodes:
-        if isinstance(node, Node) and node.primitive.name not in FLAT:
-            if any(node.inputs[i] in reached for i, _ in node.plan.rules):
-                reached.add(node)
+        if not isinstance(node, Node) or node.primitive.name in FLAT:
+            continue
+        if any(node.inputs[i] in reached for i, _ in node.plan.rules):
+            reached.add(node)
     return reached
 
 
@@ -102,7 +103,7 @@ def _number(operand: Any) -> float:
 
 
 def example_counts(capture: Capture) -> list[int]:
-    """Return how many examples there may be, the likeliest first: rows or columns of the data, and what is divided by."""
+    """Return how many examples there may be, the likeliest first: by the shape of the data, and what is divided by."""
     found: list[int] = []
     for node in capture.nodes:
         if not isinstance(node, Node):

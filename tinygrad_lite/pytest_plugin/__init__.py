@@ -96,4 +96,4 @@ class GradientPage:
             terminalreporter.write_line(f"gradient reports could not be written: {self._problem}", red=True)
             return
         wrong = sum(not section.agrees for section in self._sections)
-        terminalreporter.write_line(f"{len(self._sections)} gradient reports, {wrong} that disagree: {self._path}")
+        terminalreporter.write_line(f"gradient reports: {len(self._sections)}, disagreeing: {wrong}, in {self._path}")

@@ -127,6 +127,11 @@ def _transposed_products(capture: Capture, names: dict[Leaf, str]) -> Iterator[M
         a, b = (np.asarray(operand) for operand in node.operands[:2])
         if node.inputs[0] is not None and b.ndim == 2 and b.shape[0] == b.shape[1]:
             found.append(Jump(node, _instead(node, 0, _times_matrix(b if node.primitive.name == "matmul" else b.T))))
+        has_bias = node.primitive.name == "matmul" and b.ndim == 2 and b.shape[0] == b.shape[1] + 1
+        if node.inputs[0] is not None and has_bias:
+            for bias in (0, b.shape[0] - 1):  # the row of the bias, behind which no unit stands
+                units = np.delete(np.arange(b.shape[0]), bias)
+                found.append(Jump(node, _instead(node, 0, _times_square(b, units))))
         if node.inputs[1] is not None and a.ndim == 2 and a.shape[0] == a.shape[1]:
             found.append(Jump(node, _instead(node, 1, _matrix_times(a, turned=node.primitive.name == "linear"))))
     for jump in found:
@@ -140,6 +145,15 @@ def _transposed_products(capture: Capture, names: dict[Leaf, str]) -> Iterator[M
 
 def _times_matrix(b: np.ndarray) -> Callable[[Any], Any]:
     return lambda g: g @ b
+
+
+def _times_square(b: np.ndarray, units: np.ndarray) -> Callable[[Any], Any]:
+    def rule(g: Any) -> Any:
+        wrong = np.zeros((*g.shape[:-1], b.shape[0]))
+        wrong[..., units] = g @ b[units]
+        return wrong
+
+    return rule
 
 
 def _matrix_times(a: np.ndarray, turned: bool) -> Callable[[Any], Any]:

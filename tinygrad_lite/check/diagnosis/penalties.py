@@ -41,6 +41,16 @@ def _rate(gradient: np.ndarray, values: np.ndarray) -> float | None:
     return None
 
 
+def _rate_elsewhere(evidence: Evidence) -> float:
+    """Return the rate at which some other parameter is penalised, 0 if none is."""
+    for term in evidence.penalty_terms:
+        for gradient, values in zip(term.gradients, evidence.problem.values, strict=True):
+            rate = None if gradient is None else _rate(gradient, values)
+            if rate is not None:
+                return rate
+    return 0.0
+
+
 def penalty_of(evidence: Evidence, i: int) -> Penalty:
     """Return the penalty on parameter `i`; what is not penalised is taken at the rate of the others."""
     values = evidence.problem.values[i]

@@ -53,6 +53,9 @@ def _columns(claim: np.ndarray, parts: Parts, name: str) -> Iterator[tuple[Mista
             if parts.penalty.any() and (parts.penalty[~kept]).any():
                 text = f"the penalty counts the {what} too; add λ times it"
                 yield Mistake("regulariser-missing", name, text, 1.2, ()), claim, alone
+            wrong = np.where(kept, parts.data, parts.data[~kept].sum())
+            text = f"the {what}, that of the bias, is one number; sum over the examples and over nothing else"
+            yield Mistake("wrong-axis", name, text, 1.2, ()), claim, parts._replace(data=wrong)
             if axis == 1:
                 moved = Parts(*(np.roll(part, -1 if end == 0 else 1, axis=1) for part in parts))
                 text = f"the column of the bias is to be the {what.split()[0]}"

@@ -13,14 +13,15 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from tinygrad_lite.check.diagnosis.causes import causes_of, unknown
-from tinygrad_lite.check.evidence import Evidence
 from tinygrad_lite.check.diagnosis.fitting import Fit, Parts, fitted
 from tinygrad_lite.check.diagnosis.mistakes import Mistake, mistakes_in
-from tinygrad_lite.check.diagnosis.mutation import mutated_sweep
+from tinygrad_lite.check.diagnosis.mutation import Jump, mutated_sweep
 from tinygrad_lite.check.diagnosis.penalties import Penalty, penalty_of
-from tinygrad_lite.check.report import Cause
 from tinygrad_lite.check.diagnosis.reshaping import reshaped
 from tinygrad_lite.check.diagnosis.sums import wrong_sums
+from tinygrad_lite.check.evidence import Evidence
+from tinygrad_lite.check.report import Cause
+from tinygrad_lite.check.terms import Term
 from tinygrad_lite.tape import AnyNode, Leaf
 
 TIMES_ROUNDING = 10
@@ -74,13 +75,14 @@ class Diagnosis:
     ) -> tuple[Cause, ...]:
         """Return the causes that together make the claim of the right gradient of the data."""
         largest = float(np.max(np.abs(claim), initial=0.0, where=np.isfinite(claim)))
-        candidates: list[tuple[Mistake | None, np.ndarray]] = [(None, right), *mutants]
         expected = float(np.max(np.abs(right + penalty.gradient), initial=0.0)) or 1.0
-        for least in AT_LEAST:
-            tolerance = max(TIMES_ROUNDING * rounding * max(1.0, largest / expected), least * largest)
-            best = self._best(claim, candidates, penalty, tolerance, name)
-            if best is not None:
-                return causes_of(best.mistake, best.fit, self._evidence.batch_sizes, penalty, name, largest)
+        with np.errstate(all="ignore"):
+            candidates: list[tuple[Mistake | None, np.ndarray]] = [(None, right), *mutants]
+            for least in AT_LEAST:
+                tolerance = max(TIMES_ROUNDING * rounding * max(1.0, largest / expected), least * largest)
+                best = self._best(claim, candidates, penalty, tolerance, name)
+                if best is not None:
+                    return causes_of(best.mistake, best.fit, self._evidence.batch_sizes, penalty, name, largest)
         return unknown(claim, right + penalty.gradient, name)
 
     def _best(
@@ -147,7 +149,7 @@ class Diagnosis:
         """What arrives at the parameters with each mistake, one sweep a mistake for all of them."""
         if self._evidence.capture is None:
             return []
-        terms = list(_term_missing(self._evidence, self._arrived, self._targets))
+        terms = list(_term_missing(self._evidence, self._targets))
         return [(mistake, self._arrived(self._targets, mistake.jumps)) for mistake in self.mistakes] + terms
 
     def cotangent(self, node: AnyNode) -> Any:
@@ -160,12 +162,9 @@ class Diagnosis:
     def _cotangents(self) -> dict[AnyNode, Any]:
         return {}
 
-    def _arrived(self, targets: Sequence[AnyNode], jumps: Sequence[Any]) -> dict[AnyNode, Any]:
+    def _arrived(self, targets: Sequence[AnyNode], jumps: Sequence[Jump]) -> dict[AnyNode, Any]:
         assert self._evidence.capture is not None
-        seeds = {
-            term.node: np.full(term.node.shape, term.factor, term.node.dtype) for term in self._evidence.data_terms
-        }
-        return mutated_sweep(self._evidence.capture.nodes, seeds, targets, jumps)
+        return mutated_sweep(self._evidence.capture.nodes, _seeds(self._evidence.data_terms), targets, jumps)
 
 
 def _as_claimed(
@@ -181,18 +180,17 @@ def _as_claimed(
         yield mistake, claim.reshape(data.shape), Parts(data, nothing, nothing)
 
 
-def _term_missing(
-    evidence: Evidence, arrived: Any, targets: Sequence[Leaf]
-) -> Iterator[tuple[Mistake, dict[AnyNode, Any]]]:
+def _seeds(terms: Sequence[Term]) -> dict[AnyNode, Any]:
+    return {term.node: np.full(term.node.shape, term.factor, term.node.dtype) for term in terms}
+
+
+def _term_missing(evidence: Evidence, targets: Sequence[Leaf]) -> Iterator[tuple[Mistake, dict[AnyNode, Any]]]:
     """Yield the gradients without one of the data's terms each, if there are several."""
     terms = evidence.data_terms
     if len(terms) < 2:
         return
     assert evidence.capture is not None
     for left_out in terms:
-        seeds: dict[AnyNode, Any] = {
-            term.node: np.full(term.node.shape, term.factor, term.node.dtype) for term in terms if term is not left_out
-        }
-        text = f"add the gradient of the term {left_out.name}"
-        mistake = Mistake("term-missing", left_out.name, text, 1.2, ())
+        seeds = _seeds([term for term in terms if term is not left_out])
+        mistake = Mistake("term-missing", left_out.name, f"add the gradient of the term {left_out.name}", 1.2, ())
         yield mistake, mutated_sweep(evidence.capture.nodes, seeds, targets, ())

@@ -79,12 +79,13 @@ def _at_output(capture: Capture, node: Node, logits: list[AnyNode]) -> Iterator[
         if node.shape[axis] < 2 or np.any(y < 0) or not np.allclose(y.sum(axis=axis), 1, rtol=1e-7):
             continue
         for start in logits:
-            if start.serial < node.serial and start.shape == node.shape:
-                if np.allclose(_softmax(capture.values[start], axis), y, rtol=1e-7, atol=1e-12):
-                    yield "softmax-diagonal-only", node, DIAGONAL, 1.1, Jump(node, _times(start, y * (1 - y)))
-                    text = "multiply the cotangent by the derivative of softmax, which is left out"
-                    yield "activation-derivative-missing", node, text, 1.2, Jump(node, _times(start, np.ones_like(y)))
-                    break
+            if start.serial >= node.serial or start.shape != node.shape:
+                continue
+            if np.allclose(_softmax(capture.values[start], axis), y, rtol=1e-7, atol=1e-12):
+                yield "softmax-diagonal-only", node, DIAGONAL, 1.1, Jump(node, _times(start, y * (1 - y)))
+                text = "multiply the cotangent by the derivative of softmax, which is left out"
+                yield "activation-derivative-missing", node, text, 1.2, Jump(node, _times(start, np.ones_like(y)))
+                break
 
 
 def _times(start: AnyNode, derivative: np.ndarray) -> Callable[[Any], dict[AnyNode, Any]]:

@@ -27,22 +27,18 @@ def wrong_sums(
         spread = np.asarray(rule(g, node.output, *node.operands, **node.static))
         if spread.ndim != 2:
             continue
-        text = "sum the cotangents over the examples, and over nothing else"
-        for axis in (0, 1):
-            yield (
-                Mistake("wrong-axis", name, f"{text}; this is the sum over axis {axis}", 1.0, ()),
-                spread.sum(axis=axis),
-            )
         total = spread.sum()
-        yield (
-            Mistake("wrong-axis", name, f"{text}; this is the sum over both axes", 1.0, ()),
-            np.full(leaf.shape, total),
-        )
-        yield Mistake("wrong-axis", name, f"{text}; this is the sum over both axes", 1.0, ()), np.array(total)
-        yield Mistake("wrong-axis", name, f"{text}; nothing is summed here", 1.0, ()), spread
-        for axis in (0, 1):
-            one = np.take(spread, 0, axis=axis)
-            yield Mistake("wrong-axis", name, f"{text}; this is the first alone", 1.3, ()), one
+        for what, wrong, cost in [
+            ("this is the sum over axis 0", spread.sum(axis=0), 1.0),
+            ("this is the sum over axis 1", spread.sum(axis=1), 1.0),
+            ("this is the sum over both axes", np.full(leaf.shape, total), 1.0),
+            ("this is the sum over both axes", np.array(total), 1.0),
+            ("nothing is summed here", spread, 1.0),
+            ("this is the first row alone", spread[0], 1.3),
+            ("this is the first column alone", spread[:, 0], 1.3),
+        ]:
+            text = f"sum the cotangents over the examples, and over nothing else; {what}"
+            yield Mistake("wrong-axis", name, text, cost, ()), wrong
 
 
 def _broadcast_uses(capture: Capture, leaf: Leaf) -> Iterator[tuple[Node, int]]:
@@ -54,7 +50,12 @@ def _broadcast_uses(capture: Capture, leaf: Leaf) -> Iterator[tuple[Node, int]]:
         for consumer, operand in consumers.get(node, []):
             if consumer.primitive.name in RESHAPING:
                 waiting.append(consumer)
-            elif consumer.primitive.name == "linear" and operand == 2:
+            elif _may_broadcast(consumer, operand, node):
                 yield consumer, operand
-            elif consumer.primitive.is_elementwise and consumer.shape != node.shape:
-                yield consumer, operand
+
+
+def _may_broadcast(consumer: Node, operand: int, node: AnyNode) -> bool:
+    name = consumer.primitive.name
+    if name in ("add", "subtract") or (name == "linear" and operand == 2):
+        return True
+    return consumer.primitive.is_elementwise and consumer.shape != node.shape

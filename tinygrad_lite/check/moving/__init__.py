@@ -28,7 +28,7 @@ PROBED = 16
 """How many entries, spread over the parameter, say how large the patches get."""
 
 RULES: dict[Primitive, Rule] = {
-    **dict.fromkeys((p.stop_gradient, p.astype, p.weighted_sum), elementwise),
+    **dict.fromkeys((p.astype, p.weighted_sum), elementwise),
     **dict.fromkeys(
         (p.max, p.min, p.prod, p.prod_of_others, p.var, p.std, p.softmax, p.log_softmax, p.logsumexp),
         reductions.over_axes,
@@ -134,8 +134,8 @@ class _Replay:
     def _run(self, node: Node) -> None:
         patches = [None if parent is None else self._patches.get(parent) for parent in node.inputs]
         output = np.asarray(self._values[node])
-        if not any(patches) or not output.size:
-            return
+        if not any(patches) or not output.size or node.primitive is p.stop_gradient:
+            return  # what `stop_gradient` gave is held, as in `Capture.run`
         operands = operands_of(node, self._values)
         operation = Operation(node.primitive, node.static, operands, patches, output, self.findings)
         rule = RULES.get(node.primitive, elementwise if node.primitive.is_elementwise else Operation.run_plainly)

@@ -126,7 +126,7 @@ def _agree(automatic: np.ndarray, slope: Slope, largest: np.ndarray) -> bool:
 
 
 def _along_directions(moves: Moves, parameter: Parameter, rng: np.random.Generator) -> tuple[np.ndarray, float, int]:
-    """Return the entries that are to be looked at one by one, the largest error otherwise, and how many stay unchecked."""
+    """Return the entries to be looked at one by one, the largest error otherwise, and how many stay unchecked."""
     size = parameter.values.size
     suspects: list[np.ndarray] = []
     error, looks, unchecked = 0.0, LOOKS, 0

@@ -48,11 +48,11 @@ class Moves(ABC):
 
 
 ANALYTIC = frozenset(
-    "add subtract multiply divide positive negative square power exp expm1 log log1p sqrt sin cos tanh matmul linear sum "
-    "mean prod norm reshape transpose swapaxes expand_dims broadcast_to concatenate stack getitem scatter_add named "
-    "sum_squares weighted_sum".split()
-)
-"""The operations whose forward takes complex numbers and is analytic there, so that f(x + ih).imag / h is the slope."""
+    {"add", "subtract", "multiply", "divide", "positive", "negative", "square", "power", "exp", "expm1", "log", "log1p",
+     "sqrt", "sin", "cos", "tanh", "matmul", "linear", "sum", "mean", "prod", "norm", "sum_squares", "weighted_sum",
+     "reshape", "transpose", "swapaxes", "expand_dims", "broadcast_to", "concatenate", "stack", "getitem", "named"}
+)  # fmt: skip
+"""The operations whose forward takes complex numbers and is analytic there: f(x + ih).imag / h is the slope."""
 
 COMPLEX_STEP = 1e-30
 
