@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -168,7 +169,7 @@ def network(seed: int) -> Network:
     by_columns, bias_columns = ((False, False), (True, False), (False, True))[int(rng.integers(3))]
     x, t = rng.normal(size=(m, sizes[0])), np.eye(sizes[-1])[rng.integers(sizes[-1], size=m)]
     parameters: list[np.ndarray] = []
-    for fan_in, fan_out in zip(sizes, sizes[1:]):
+    for fan_in, fan_out in itertools.pairwise(sizes):
         w, b = rng.normal(size=(fan_out, fan_in)) / np.sqrt(fan_in), 0.3 * rng.normal(size=fan_out)
         if bias_columns:
             parameters.append(np.column_stack([b, w]))

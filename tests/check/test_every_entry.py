@@ -130,8 +130,12 @@ def mixing(case: Case, seed: int) -> tuple[Function, list[np.ndarray]]:
 BY_PRIMITIVE = {name: [case for case in CASES if case.primitive == name] for name in PRIMITIVES}
 
 
-@pytest.mark.parametrize("name", [name for name in PRIMITIVES if name not in ("one_hot", "logical_and", "logical_or",
-                                                                              "logical_not")])  # fmt: skip
+OF_FLOATS = [
+    name for name in PRIMITIVES if name not in ("one_hot", "logical_and", "logical_or", "logical_not", "stop_gradient")
+]
+
+
+@pytest.mark.parametrize("name", OF_FLOATS)
 def test_every_primitive_gives_what_calls_with_one_entry_moved_give(name: str) -> None:
     for case in BY_PRIMITIVE[name]:
         for seed, step in enumerate(STEPS):
@@ -144,6 +148,8 @@ def test_every_primitive_gives_what_calls_with_one_entry_moved_give(name: str) -
 def test_random_programs_give_what_calls_with_one_entry_moved_give(first: int) -> None:
     for seed in range(first, first + 50):
         program = random_program(seed)
+        if "stop_gradient" in str(program):  # what it gave is held when entries move, and calls hold nothing
+            continue
         f = as_function(program, environment(program, is_double=True))
         arrays = list(program.leaves.values())
         assert not hold_against_calls(f, arrays, STEPS[seed % 2], entries=5, tolerance=1e-12), seed

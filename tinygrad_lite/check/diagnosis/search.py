@@ -82,7 +82,9 @@ class Diagnosis:
                 tolerance = max(TIMES_ROUNDING * rounding * max(1.0, largest / expected), least * largest)
                 best = self._best(claim, candidates, penalty, tolerance, name)
                 if best is not None:
-                    return causes_of(best.mistake, best.fit, self._evidence.batch_sizes, penalty, name, largest)
+                    return causes_of(
+                        best.mistake, best.fit, self._evidence.batch_sizes, penalty, name, max(largest, expected)
+                    )
         return unknown(claim, right + penalty.gradient, name)
 
     def _best(

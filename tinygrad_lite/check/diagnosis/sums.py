@@ -19,6 +19,7 @@ def wrong_sums(
     capture: Capture, leaf: Leaf, name: str, cotangents: Callable[[AnyNode], Any]
 ) -> Iterator[tuple[Mistake, np.ndarray]]:
     """Yield what a parameter that was broadcast gets if its cotangents are summed otherwise than over the examples."""
+    yield from _wrong_sums_of_columns(capture, leaf, name, cotangents)
     for node, operand in _broadcast_uses(capture, leaf):
         g = cotangents(node)
         if g is None:
@@ -39,6 +40,35 @@ def wrong_sums(
         ]:
             text = f"sum the cotangents over the examples, and over nothing else; {what}"
             yield Mistake("wrong-axis", name, text, cost, ()), wrong
+
+
+def _wrong_sums_of_columns(
+    capture: Capture, leaf: Leaf, name: str, cotangents: Callable[[AnyNode], Any]
+) -> Iterator[tuple[Mistake, np.ndarray]]:
+    """Yield the right gradient but for the column of a bias, which stands beside the units as a column of ones."""
+    right = cotangents(leaf)
+    uses = [use for node in _turned(capture, leaf) for use in consumers_of(capture.nodes)[node]]
+    for node, operand in uses if right is not None and right.ndim == 2 else ():
+        g, units = cotangents(node), np.asarray(node.operands[1 - operand])
+        if node.primitive.name != "matmul" or g is None or g.ndim != 2 or units.ndim != 2:
+            continue
+        examples = g if operand == 1 else g.T  # (examples, outputs)
+        rows = units if operand == 1 else units.T
+        wrong = examples.sum(axis=1)
+        for column in np.flatnonzero((rows == 1).all(axis=0)):
+            if wrong.size == right.shape[0] and column < right.shape[1]:
+                array = right.copy()
+                array[:, column] = wrong
+                text = "sum the cotangents of the bias over the examples; this is the sum over the units"
+                yield Mistake("wrong-axis", name, text, 1.1, ()), array
+
+
+def _turned(capture: Capture, leaf: Leaf) -> Iterator[AnyNode]:
+    """Yield a parameter and its transposes."""
+    yield leaf
+    for consumer, _ in consumers_of(capture.nodes).get(leaf, []):
+        if consumer.primitive.name in ("transpose", "swapaxes"):
+            yield consumer
 
 
 def _broadcast_uses(capture: Capture, leaf: Leaf) -> Iterator[tuple[Node, int]]:

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from tinygrad_lite.check.numeric.moves import Moves
+from tinygrad_lite.check.numeric.moves import COMPLEX_STEP, Moves
 
 EPSILON = float(np.finfo(np.float64).eps)
 
@@ -60,7 +60,7 @@ def slope_along(
     """
     exact = moves.slope_in_the_complex(i, direction)
     if exact is not None:
-        return Slope(exact, 64 * EPSILON * np.abs(exact))
+        return Slope(exact, 64 * EPSILON * np.abs(exact) + COMPLEX_STEP)
     scale = max(1.0, float(np.linalg.norm(values * direction)))
     rows: list[np.ndarray] = []
     best, error = np.zeros_like(moves.base), np.full_like(moves.base, np.inf)

@@ -1,0 +1,176 @@
+"""A Python file run for the claims it defines, each of them checked, and what was found as text or JSON."""
+
+from __future__ import annotations
+
+import ast
+import contextlib
+import json
+import math
+import sys
+import traceback
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
+
+from tinygrad_lite.check.claims import Claim, Derivation
+from tinygrad_lite.check.judgement import Judgement, Tried
+from tinygrad_lite.errors import ArgumentError
+
+
+@dataclass(frozen=True)
+class Audit:
+    """The judgements on all claims of a file, in the order of their definition."""
+
+    judgements: tuple[Judgement, ...]
+
+    @property
+    def status(self) -> int:
+        """The exit status: 0 if nothing fails, 1 if a claim does, 2 if one could not run."""
+        verdicts = {judgement.verdict for judgement in self.judgements}
+        return 2 if None in verdicts else 1 if "fails" in verdicts else 0
+
+    def to_json(self) -> str:
+        """Return a JSON list of objects, with null for what is not a finite number and as the verdict where none is."""
+        return json.dumps([_as_object(judgement) for judgement in self.judgements], indent=2, allow_nan=False)
+
+    def __str__(self) -> str:
+        width = max((len(judgement.id) for judgement in self.judgements), default=0)
+        lines = [line for judgement in self.judgements for line in _told(judgement, width)]
+        return "\n".join([*lines, "", self._summary()])
+
+    def _summary(self) -> str:
+        verdicts = [judgement.verdict for judgement in self.judgements]
+        words = {"holds": "hold", "fails": "fail", "no-formula": "state no formula", None: "could not run"}
+        counts = [f"{verdicts.count(verdict)} {word}" for verdict, word in words.items() if verdict in verdicts]
+        return f"{len(verdicts)} claims: {', '.join(counts)}"
+
+
+def audit(path: str | Path) -> Audit:
+    """Run the Python file at `path` and check every Claim and Derivation that it defines.
+
+    Those are the values of its module-level names, also inside of lists, tuples and dicts. The file is executed; what
+    it prints goes to stderr. A claim that raises is judged as one that could not run, and the others are checked.
+    Raises OSError if the file cannot be read, ArgumentError if it raises or defines nothing to check.
+    """
+    path = Path(path)
+    source = path.read_bytes()
+    with contextlib.redirect_stdout(sys.stderr), _beside(path):
+        claims = list(_collected(list(_executed(source, path).values()), seen=set()))
+        if not claims:
+            raise ArgumentError(
+                f"{path} defines no tg.Claim and no tg.Derivation; give them names, or put them in a list"
+            )
+        return Audit(tuple(_judged(claim, path) for claim in claims))
+
+
+# ----- Running the file -----
+
+
+@contextlib.contextmanager
+def _beside(path: Path) -> Iterator[None]:
+    """Let the file import what stands in its folder, as it can when Python runs it."""
+    folder = str(path.resolve().parent)
+    sys.path.insert(0, folder)
+    try:
+        yield
+    finally:
+        sys.path.remove(folder)
+
+
+def _executed(source: bytes, path: Path) -> dict[str, object]:
+    """Return the names that the file defines."""
+    module = ModuleType("__claims__")
+    module.__file__ = str(path)
+    before = sys.modules.get(module.__name__)
+    sys.modules[module.__name__] = module  # dataclasses look their module up
+    try:
+        tree = ast.parse(source, str(path))
+        _refuse_nameless(tree, path)
+        exec(compile(tree, str(path), "exec"), vars(module))
+    except (Exception, SystemExit) as problem:
+        if isinstance(problem, ArgumentError) and problem.__traceback__ and problem.__traceback__.tb_next is None:
+            raise
+        raise ArgumentError(f"{path} cannot be run: {_where(problem, path)}") from problem
+    finally:
+        if before is None:
+            del sys.modules[module.__name__]
+        else:
+            sys.modules[module.__name__] = before
+    return vars(module)
+
+
+def _refuse_nameless(tree: ast.Module, path: Path) -> None:
+    """Raise ArgumentError for a claim that is created and dropped, which would be passed over without a word."""
+    for statement in tree.body:
+        if isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Call):
+            called = ast.unparse(statement.value.func).rpartition(".")[2]
+            if called in ("Claim", "Derivation"):
+                raise ArgumentError(
+                    f"{path}, line {statement.lineno}: this {called} has no name; assign it or put it in a list"
+                )
+
+
+def _where(problem: BaseException, path: Path) -> str:
+    """Return what was raised, and the last line of the file that led there."""
+    lines = [frame.lineno for frame in traceback.extract_tb(problem.__traceback__) if frame.filename == str(path)]
+    place = f"line {lines[-1]}: " if lines else ""
+    return f"{place}{type(problem).__name__}: {problem}"
+
+
+def _collected(values: Sequence[object], seen: set[int]) -> Iterator[Claim | Derivation]:
+    for value in values:
+        if isinstance(value, Claim | Derivation | list | tuple | dict) and id(value) not in seen:
+            seen.add(id(value))
+            if isinstance(value, Claim | Derivation):
+                yield value
+            else:
+                yield from _collected(list(value.values()) if isinstance(value, Mapping) else value, seen)
+
+
+def _judged(claim: Claim | Derivation, path: Path) -> Judgement:
+    try:
+        return claim.check()
+    except Exception as problem:
+        return Judgement(claim.id, None, claim.statement, cause=f"could not run: {_where(problem, path)}")
+
+
+# ----- What was found, in words -----
+
+
+def _told(judgement: Judgement, width: int) -> Iterator[str]:
+    """Yield the line of a claim, and for one that fails what there is to know of it."""
+    error = "" if judgement.error_as_stated is None else f"{judgement.error_as_stated:.1e}"
+    verdict = judgement.verdict or "not run"
+    yield f"{judgement.id:<{width}}  {verdict:<10}  {error:>8}  {judgement.statement}".rstrip()
+    indent = " " * (width + 2)
+    if judgement.verdict == "no-formula":
+        yield f"{indent}why: {judgement.note}"
+    if judgement.cause is not None:
+        yield f"{indent}cause: {judgement.cause}"
+    if judgement.corrected is not None:
+        after = "" if judgement.error_corrected is None else f"  (error {judgement.error_corrected:.1e})"
+        yield f"{indent}corrected: {judgement.corrected}{after}"
+    if judgement.verdict == "fails":
+        yield from (f"{indent}reading: {tried.name}  (error {tried.error:.1e})" for tried in judgement.readings)
+
+
+def _as_object(judgement: Judgement) -> dict[str, object]:
+    return {
+        "id": judgement.id,
+        "verdict": judgement.verdict,
+        "cause": judgement.cause,
+        "corrected": judgement.corrected,
+        "readings": [_reading(tried) for tried in judgement.readings],
+        "error_as_stated": _finite(judgement.error_as_stated),
+        "error_corrected": _finite(judgement.error_corrected),
+    }
+
+
+def _reading(tried: Tried) -> dict[str, object]:
+    causes = [str(cause) for cause in tried.causes]
+    return {"name": tried.name, "agrees": tried.agrees, "error": _finite(tried.error), "causes": causes}
+
+
+def _finite(number: float | None) -> float | None:
+    return number if number is not None and math.isfinite(number) else None

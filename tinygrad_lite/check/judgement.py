@@ -1,0 +1,173 @@
+"""What was found of a claim: every reading tried with its error, and from them the verdict and the cause."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, NamedTuple, TypeAlias
+
+import numpy as np
+
+from tinygrad_lite.check.report import Cause, GradientReport, Row
+from tinygrad_lite.errors import ArgumentError
+from tinygrad_lite.tensor import Tensor
+
+Verdict: TypeAlias = Literal["holds", "fails", "no-formula"]
+
+ROUNDING = 1e-10
+"""How far what is stated may lie from the truth, relative to the largest value of the truth."""
+
+
+class Difference(NamedTuple):
+    """How far what is stated lies from the truth at one draw."""
+
+    error: float
+    """The largest difference relative to the largest value of the truth; infinite if the shapes do not fit."""
+    agrees: bool
+    causes: tuple[Cause, ...] = ()
+
+
+@dataclass(frozen=True)
+class Tried:
+    """A reading of a claim, evaluated at all draws."""
+
+    name: str
+    error: float
+    """The largest error of any draw."""
+    agrees: bool
+    causes: tuple[Cause, ...] = ()
+
+    @classmethod
+    def of(cls, name: str, differences: Sequence[Difference]) -> Tried:
+        """Return what was found of a reading; only a cause that shows at every draw that differs is named."""
+        wrong = [difference for difference in differences if not difference.agrees]
+        causes = wrong[0].causes if wrong and _alike([difference.causes for difference in wrong]) else ()
+        return cls(name, max(difference.error for difference in differences), not wrong, causes)
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """What was found of a claim; `verdict` is None if it could not run, which `cause` then tells.
+
+    `error_as_stated` is that of the reading that comes closest; `corrected` is the right formula in words and
+    `error_corrected` its error, both None where the claim holds or no correction was given.
+    """
+
+    id: str
+    verdict: Verdict | None
+    statement: str = ""
+    cause: str | None = None
+    corrected: str | None = None
+    readings: tuple[Tried, ...] = ()
+    error_as_stated: float | None = None
+    error_corrected: float | None = None
+    note: str = ""
+
+
+def judgement_of(
+    id: str, statement: str, tried: Sequence[Tried], note: str, corrected: tuple[str, Tried] | None = None
+) -> Judgement:
+    """Return the judgement of the readings tried, of which one that agrees is enough."""
+    closest = min(tried, key=lambda reading: (not reading.agrees, reading.error))
+    if closest.agrees:
+        return Judgement(id, "holds", statement, readings=tuple(tried), error_as_stated=closest.error)
+    right, error = None, None
+    if corrected is not None:
+        right, error = corrected[0], corrected[1].error
+    elif closest.causes:
+        right = "; ".join(cause.correction for cause in closest.causes)
+    cause = _in_words(closest.causes, note)
+    return Judgement(id, "fails", statement, cause, right, tuple(tried), closest.error, error, note)
+
+
+def _in_words(causes: Sequence[Cause], note: str) -> str:
+    """Return the causes that could be computed, before the words that were given with the claim."""
+    known = [cause for cause in causes if cause.slug != "unknown"]
+    if not note:
+        return "; ".join(map(str, known or causes)) or "unknown"
+    return ": ".join([*([" + ".join(cause.slug for cause in known)] if known else []), note])
+
+
+# ----- What is stated against the truth -----
+
+
+def differences(sides: Any, what: str) -> Iterator[Difference]:
+    """Yield how far a statement lies from the truth, for each equality of a chain; `what` begins error messages.
+
+    `sides` are (what is stated, the truth it claims), several such pairs one after another, or a GradientReport.
+    """
+    if isinstance(sides, GradientReport):
+        yield _reported(sides, what)
+    elif isinstance(sides, tuple):
+        if len(sides) != 2:
+            raise ArgumentError(f"{what} must return (what is stated, the truth), got {len(sides)} values")
+        yield _compared(_array(sides[0], what), _array(sides[1], what), what)
+    elif isinstance(sides, Iterator):
+        count = 0
+        for count, pair in enumerate(sides, start=1):  # noqa: B007 - looked at after the loop
+            yield from differences(pair, f"{what}, equality {count},")
+        if not count:
+            raise ArgumentError(f"{what} yields nothing to compare")
+    else:
+        raise ArgumentError(
+            f"{what} must return (what is stated, the truth) or a report of check_gradients, or yield such a pair for "
+            f"each equality, got {type(sides).__name__}"
+        )
+
+
+def _compared(stated: np.ndarray, truth: np.ndarray, what: str) -> Difference:
+    if not truth.size or not np.isfinite(truth).all():
+        raise ArgumentError(f"{what} gave a truth that is {'not finite' if truth.size else 'empty'}")
+    error = _error(stated, truth)
+    if error <= ROUNDING:
+        return Difference(error, agrees=True)
+    return Difference(error, agrees=False, causes=(_cause(stated, truth, what),))
+
+
+def _error(stated: np.ndarray, truth: np.ndarray) -> float:
+    if stated.shape != truth.shape or not np.isfinite(stated).all():
+        return np.inf
+    largest = float(np.max(np.abs(truth)))
+    return float(np.max(np.abs(stated - truth))) / (largest or 1.0)
+
+
+def _cause(stated: np.ndarray, truth: np.ndarray, what: str) -> Cause:
+    """Return what turns the truth into what is stated, where it is as simple as that."""
+    if _error(-stated, truth) <= ROUNDING:
+        return Cause("sign", -1.0, _error(-stated, truth), what, "turn the sign around")
+    if stated.ndim > 1 and _error(stated.T, truth) <= ROUNDING:
+        return Cause("transposed", None, _error(stated.T, truth), what, "transpose it")
+    if stated.shape != truth.shape:
+        return Cause("unknown", None, np.inf, what, f"its shape is {stated.shape}, that of the truth {truth.shape}")
+    factor = float(np.sum(stated * truth) / np.sum(truth * truth)) if truth.any() else 0.0
+    if factor and np.isfinite(factor) and (residual := _error(stated / factor, truth)) <= ROUNDING:
+        return Cause("scale", factor, residual, what, f"divide it by {factor:.6g}")
+    return Cause("unknown", None, _error(stated, truth), what, "derive it again")
+
+
+def _alike(found: Sequence[tuple[Cause, ...]]) -> bool:
+    """Return whether the same causes were found each time; a factor that changes from draw to draw explains nothing."""
+    slugs = {tuple(cause.slug for cause in causes) for causes in found}
+    factors = {tuple(None if cause.factor is None else f"{cause.factor:.6g}" for cause in causes) for causes in found}
+    by_size = any(cause.slug == "batch-mean" for causes in found for cause in causes)
+    return len(slugs) == 1 and (len(factors) == 1 or by_size)
+
+
+def _reported(report: GradientReport, what: str) -> Difference:
+    rows = (*report.rows, *report.deltas)
+    errors = [row.max_rel_error for row in rows if row.max_rel_error is not None]
+    if not errors:
+        raise ArgumentError(f"{what} gave a report without a gradient by hand; give analytic=, vjp= or jacobian=")
+    causes = tuple(cause for row in rows if not row.agrees for cause in row.diagnosis or (_untested(row),))
+    return Difference(max(errors), bool(report), causes)
+
+
+def _untested(row: Row) -> Cause:
+    return Cause(row.status, None, np.nan, row.name, row.note or "try it at other values")
+
+
+def _array(side: Any, what: str) -> np.ndarray:
+    array = side.numpy() if isinstance(side, Tensor) else np.asarray(side)
+    if array.dtype.kind not in "fiub":
+        raise ArgumentError(f"{what} must give arrays of real numbers, got {array.dtype}")
+    return array.astype(np.float64)
