@@ -49,8 +49,10 @@ def _wrong_sums_of_columns(
     right = cotangents(leaf)
     uses = [use for node in _turned(capture, leaf) for use in consumers_of(capture.nodes)[node]]
     for node, operand in uses if right is not None and right.ndim == 2 else ():
+        if node.primitive.name != "matmul":
+            continue
         g, units = cotangents(node), np.asarray(node.operands[1 - operand])
-        if node.primitive.name != "matmul" or g is None or g.ndim != 2 or units.ndim != 2:
+        if g is None or g.ndim != 2 or units.ndim != 2:
             continue
         examples = g if operand == 1 else g.T  # (examples, outputs)
         rows = units if operand == 1 else units.T
