@@ -1,4 +1,7 @@
-"""The objective of a network with one hidden layer, written once more and plainly: what its gradients are held to."""
+"""The objective of a network with one hidden layer, written once more and plainly: what its gradients are held to.
+
+Deeper networks stand in `deep_network.py`.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +14,7 @@ FUNCTIONS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
     "softplus": lambda a: np.log(1 + np.exp(a)),
     "tanh": np.tanh,
     "cos": np.cos,
-    "relu": lambda a: np.where(a > 0, a, 0),
+    "relu": lambda a: np.where(a.real > 0, a, 0),
     "sigmoid": lambda a: 1 / (1 + np.exp(-a)),
 }
 

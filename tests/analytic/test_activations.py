@@ -1,7 +1,13 @@
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
 
+import tinygrad_lite as tg
+from tests.analytic.deep_network import complex_slopes
 from tests.analytic.network import FUNCTIONS
+from tinygrad_lite import analytic
 from tinygrad_lite.analytic import ACTIVATIONS, sigmoid, sigmoid_derivative, softmax
 
 POINTS = np.concatenate([np.linspace(-8, -0.01, 40), np.linspace(0.01, 8, 40)])  # beside relu's kink, not on it
@@ -22,6 +28,52 @@ def test_a_derivative_agrees_with_central_differences(name):
     h = 1e-5
     numeric = (function(POINTS + h) - function(POINTS - h)) / (2 * h)
     np.testing.assert_allclose(derivative(POINTS), numeric, rtol=0, atol=1e-9)
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_a_derivative_agrees_with_complex_steps(name):
+    (slopes,) = complex_slopes(lambda a: np.sum(FUNCTIONS[name](a)), POINTS)
+    np.testing.assert_allclose(ACTIVATIONS[name].derivative(POINTS), slopes, rtol=1e-11)
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_a_derivative_times_a_cotangent_agrees_with_the_automatic_product(name):
+    functions = {"softplus": tg.softplus, "tanh": np.tanh, "cos": np.cos, "relu": tg.relu, "sigmoid": tg.sigmoid}
+    cotangent = np.random.default_rng(0).normal(size=POINTS.shape)
+    _, pull_back = tg.vjp(functions[name], POINTS)
+    np.testing.assert_allclose(cotangent * ACTIVATIONS[name].derivative(POINTS), pull_back(cotangent)[0], rtol=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("name", "a", "expected"),
+    [
+        ("sigmoid", 50.0, np.exp(-50.0)),
+        ("sigmoid", -50.0, np.exp(-50.0)),
+        ("tanh", 25.0, 4 * np.exp(-50.0)),
+        ("tanh", -25.0, 4 * np.exp(-50.0)),
+        ("softplus", -50.0, np.exp(-50.0)),
+    ],
+)
+def test_a_derivative_keeps_its_digits_where_the_activation_is_flat(name, a, expected):
+    """As 1 − σ or 1 − tanh² it would be 0 there or all rounding; the terms left out of `expected` are below 1e-20."""
+    np.testing.assert_allclose(ACTIVATIONS[name].derivative(np.array([a])), expected, rtol=1e-14)
+
+
+@given(hnp.arrays(np.float64, 5, elements=st.floats(-1e4, 1e4)))
+def test_derivatives_as_formulas_in_the_output_are_the_same(a):
+    """σ(1 − σ), 1 − tanh² and 1 − e⁻ʰ for softplus."""
+    for name, of_output in {
+        "sigmoid": lambda h: h * (1 - h),
+        "tanh": lambda h: 1 - h**2,
+        "softplus": lambda h: -np.expm1(-h),
+    }.items():
+        function, derivative = ACTIVATIONS[name]
+        np.testing.assert_allclose(derivative(a), of_output(function(a)), atol=1e-15)
+
+
+def test_the_functions_by_name_are_those_of_the_table():
+    for name in FUNCTIONS:
+        assert ACTIVATIONS[name] == (getattr(analytic, name), getattr(analytic, f"{name}_derivative"))
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])

@@ -1,24 +1,94 @@
-"""The gradients of a network with one hidden layer, derived by hand.
+"""The gradients of a network of any depth, derived by hand, with examples as rows (documents 000, 002 and 003).
 
-Rows of X are examples (documents 000 and 003). With pre-activations S1 = X W1ᵀ + b1, Z = h(S1), S2 = Z W2ᵀ + b2 and
-Y = softmax(S2), the cross-entropy C = −Σₙ Σₖ tₙₖ log yₙₖ has
+From Z₀ = X, the layers l = 1 … L compute Sₗ = Zₗ₋₁ Wₗᵀ + bₗ and Zₗ = h(Sₗ), the last one an output Y = o(S_L). With C
+its cost, summed over the examples, and Δₗ = ∂C/∂Sₗ, one row an example:
 
-    ∂C/∂S2 = Y − T                      for rows of T that sum to 1 (003.2d; 000.5 with E = −C)
-    ∂C/∂W2 = (∂C/∂S2)ᵀ Z                (000.4),   ∂C/∂b2 = Σₙ ∂C/∂S2
-    ∂C/∂S1 = (∂C/∂S2 W2) ⊙ h'(S1)       (000.9, its product read elementwise)
-    ∂C/∂W1 = (∂C/∂S1)ᵀ X                (000.11),  ∂C/∂b1 = Σₙ ∂C/∂S1
+    Δ_L = Y − T                                for cross-entropy over softmax (003.2d; 000.5 with E = −C);
+                                               for other outputs and costs see `output_delta`
+    ∂C/∂Zₗ = Δₗ₊₁ Wₗ₊₁                         as Sₗ₊₁ = Zₗ Wₗ₊₁ᵀ + bₗ₊₁ (000.8, 003.3)
+    Δₗ = (Δₗ₊₁ Wₗ₊₁) ⊙ h'(Sₗ)                  as Zₗ = h(Sₗ) entry by entry (000.9, its product read as ⊙; 003.6)
+    ∂C/∂Wₗ = Δₗᵀ Zₗ₋₁,  ∂C/∂bₗ = Σₙ Δₗ         (000.4, 000.11, 003.4, 003.7; over the rows n, 003.8)
 
-and the penalty (λ/2)‖W‖² adds λ W (000.3). Document 000 maximises E = −C − (λ/2)‖W‖², which turns every sign.
+The penalty (λ/2)‖W‖² adds λ W (000.3, 003.9). Document 000 maximises E = −C − (λ/2)‖W‖², which turns every sign. There,
+a leading column of ones in X and in every Zₗ makes the first column of W the bias. That column of ones is no function
+of Sₗ, so the bias column of Wₗ₊₁ has no place in Δₗ (000.12). Document 003 has no biases at all.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import numpy as np
 
-from tinygrad_lite.analytic.activations import ACTIVATIONS, softmax
+from tinygrad_lite.analytic.activations import Elementwise, activation_called
+from tinygrad_lite.analytic.costs import l2_gradient
+from tinygrad_lite.analytic.outputs import output_delta
+
+Reduction = Literal["mean", "sum"]
+
+
+class Backward(NamedTuple):
+    """What a backward pass by hand finds."""
+
+    gradients: tuple[np.ndarray, ...]
+    """The gradient of the objective for each parameter, in the parameters' order."""
+    deltas: tuple[np.ndarray, ...]
+    """∂/∂Sₗ of the objective for the pre-activations of each layer, the first layer first."""
+
+
+def mlp_backward(
+    parameters: Sequence[np.ndarray],
+    x: np.ndarray,
+    t: np.ndarray,
+    activation: str = "softplus",
+    *,
+    output: str = "softmax",
+    cost: str = "cross_entropy",
+    reduction: Reduction = "mean",
+    l2: float = 0.0,
+    biases_regularised: bool = False,
+    maximize: bool = False,
+) -> Backward:
+    """Return gradients and deltas of a cost plus (l2/2)‖W‖² for a network of any depth, examples being rows of `x`.
+
+    `parameters` are (W1, b1, …, WL, bL), with W of shape (out, in), b of shape (out,) and `x` (examples, in); or in
+    document 000's form (W1, …, WL) with the biases as first columns and a leading column of ones in `x`; or (W1, …, WL)
+    without biases, told from the former by the widths (a single matrix counts as one with a bias column).
+    `activation` is that of the hidden layers, `output` and `cost` are those of `output_delta`. `t` are targets
+    (examples, out), under softmax and cross-entropy also integer labels (examples,). The cost is averaged over the
+    examples or summed; the penalty counts biases only if asked. `maximize` negates all, for the objective of 000.1.
+
+    Raises ValueError for shapes that do not fit, no examples, or an unknown output, cost or reduction; KeyError for an
+    unknown activation.
+
+    >>> import numpy as np
+    >>> w1, b1, w2, b2 = np.ones((2, 3)), np.zeros(2), np.ones((4, 2)), np.zeros(4)
+    >>> gradients, deltas = mlp_backward((w1, b1, w2, b2), np.ones((1, 3)), np.array([0]), "relu")
+    >>> deltas[1]
+    array([[-0.75,  0.25,  0.25,  0.25]])
+    >>> gradients[2]
+    array([[-2.25, -2.25],
+           [ 0.75,  0.75],
+           [ 0.75,  0.75],
+           [ 0.75,  0.75]])
+    """
+    network = _Network.of(parameters, x)
+    h = activation_called(activation)
+    inputs, pre_activations = _forward(network, x, h.function)
+    delta = output_delta(pre_activations[-1], t, output, cost) / divisor(reduction, len(x))
+    deltas = [-delta if maximize else delta]
+    for w, s in zip(reversed(network.weights[1:]), reversed(pre_activations[:-1]), strict=True):
+        deltas.append((deltas[-1] @ w[:, network.bias_columns :]) * h.derivative(s))
+    deltas.reverse()
+
+    gradients = []
+    for z, delta, b in zip(inputs, deltas, network.biases, strict=True):
+        gradients += [delta.T @ z] if b is None else [delta.T @ z, delta.sum(axis=0)]
+    strength = -l2 if maximize else l2
+    counted = [w if biases_regularised else _without_bias(w, network.bias_columns) for w in parameters]
+    penalised = tuple(g + l2_gradient(w, strength) for g, w in zip(gradients, counted, strict=True))
+    return Backward(penalised, tuple(deltas))
 
 
 def mlp_gradients(
@@ -27,19 +97,16 @@ def mlp_gradients(
     t: np.ndarray,
     activation: str = "softplus",
     *,
-    reduction: Literal["mean", "sum"] = "mean",
+    output: str = "softmax",
+    cost: str = "cross_entropy",
+    reduction: Reduction = "mean",
     l2: float = 0.0,
     biases_regularised: bool = False,
     maximize: bool = False,
 ) -> tuple[np.ndarray, ...]:
-    """Return the gradient of softmax cross-entropy plus (l2/2)‖W‖² for each parameter of a one-hidden-layer network.
+    """Return the gradients of `mlp_backward`, one for each parameter, without the deltas.
 
-    `parameters` are (W1, b1, W2, b2) with W1 (hidden, in), b1 (hidden,), W2 (classes, hidden), b2 (classes,) and `x`
-    (examples, in); or, in document 000's form, (W1, W2) whose first columns are the biases, with a leading column of
-    ones in `x` (examples, 1 + in). `t` are one-hot or soft targets (examples, classes) whose rows sum to 1, or integer
-    labels (examples,). The cross-entropy is averaged over the examples or summed; the penalty counts the biases only
-    if asked. With `maximize` the gradient is that of the objective of 000.1, the negative of the above.
-    Raises ValueError for any other number of parameters, KeyError for an unknown activation.
+    Shapes, arguments, errors and derivation are those of `mlp_backward` and of this module.
 
     >>> import numpy as np
     >>> w1, b1, w2, b2 = np.ones((2, 3)), np.zeros(2), np.ones((4, 2)), np.zeros(4)
@@ -47,55 +114,73 @@ def mlp_gradients(
     >>> gradients[3]
     array([-0.75,  0.25,  0.25,  0.25])
     """
-    if len(parameters) == 4:
-        w1, b1, w2, b2 = parameters
-        gradients = _with_biases(w1, b1, w2, b2, x, t, activation)
-        is_weight = [np.array(True), np.array(False), np.array(True), np.array(False)]
-    elif len(parameters) == 2:
-        w1, w2 = parameters
-        gradients = _with_bias_columns(w1, w2, x, t, activation)
-        is_weight = [np.arange(w.shape[1]) > 0 for w in parameters]
-    else:
-        raise ValueError(f"parameters must be (W1, b1, W2, b2) or (W1, W2) with bias columns, got {len(parameters)}")
+    return mlp_backward(
+        parameters, x, t, activation,
+        output=output, cost=cost, reduction=reduction, l2=l2, biases_regularised=biases_regularised, maximize=maximize,
+    ).gradients  # fmt: skip
+
+
+class _Network(NamedTuple):
+    """The parameters of one of the three forms, layer by layer."""
+
+    weights: list[np.ndarray]
+    biases: list[np.ndarray] | list[None]
+    bias_columns: int
+    """How many of the first columns of each weight are biases: 1 or 0."""
+
+    @classmethod
+    def of(cls, parameters: Sequence[np.ndarray], x: np.ndarray) -> _Network:
+        if x.ndim != 2 or len(x) == 0:
+            raise ValueError(f"x must hold at least one example, each a row, got the shape {x.shape}")
+        ranks = [w.ndim for w in parameters]
+        half = len(ranks) // 2
+        if parameters and ranks == [2, 1] * half:
+            network = cls(list(parameters[::2]), list(parameters[1::2]), 0)
+        elif parameters and ranks == [2] * len(ranks):
+            beside = len(ranks) == 1 or parameters[1].shape[1] == len(parameters[0]) + 1
+            network = cls(list(parameters), [None] * len(ranks), int(beside))
+        else:
+            raise ValueError(
+                "parameters must be (W1, b1, …, WL, bL) or (W1, …, WL), W a matrix and b a vector, "
+                f"got {len(ranks)} of shapes {[w.shape for w in parameters]}"
+            )
+        network._check_widths(x.shape[1])
+        return network
+
+    def _check_widths(self, width: int) -> None:
+        for layer, (w, b) in enumerate(zip(self.weights, self.biases, strict=True), start=1):
+            if w.shape[1] != width:
+                raise ValueError(f"layer {layer} has {width} inputs, but W{layer} has the shape {w.shape}")
+            if b is not None and len(b) != len(w):
+                raise ValueError(f"layer {layer} has {len(w)} units, but b{layer} has the shape {b.shape}")
+            width = len(w) + self.bias_columns
+
+
+def divisor(reduction: str, m: int) -> int:
+    """Return what `reduction` divides the sum over `m` examples by; raises ValueError unless it is "mean" or "sum".
+
+    >>> divisor("mean", 32), divisor("sum", 32)
+    (32, 1)
+    """
     if reduction not in ("mean", "sum"):
         raise ValueError(f"reduction must be 'mean' or 'sum', got {reduction!r}")
-    divisor = len(x) if reduction == "mean" else 1
-    sign = -1.0 if maximize else 1.0
-    return tuple(
-        sign * (gradient / divisor + l2 * w * (1.0 if biases_regularised else counts))
-        for gradient, w, counts in zip(gradients, parameters, is_weight, strict=True)
-    )
+    return m if reduction == "mean" else 1
 
 
-def _with_biases(
-    w1: np.ndarray, b1: np.ndarray, w2: np.ndarray, b2: np.ndarray, x: np.ndarray, t: np.ndarray, activation: str
-) -> tuple[np.ndarray, ...]:
-    h, derivative = ACTIVATIONS[activation]
-    s1 = x @ w1.T + b1
-    z = h(s1)
-    y = softmax(z @ w2.T + b2)
-    delta2 = y - _one_hot(t, y)
-    delta1 = (delta2 @ w2) * derivative(s1)
-    return delta1.T @ x, delta1.sum(axis=0), delta2.T @ z, delta2.sum(axis=0)
+def _forward(network: _Network, x: np.ndarray, h: Elementwise) -> tuple[list[np.ndarray], list[np.ndarray]]:
+    """Return the inputs and the pre-activations of each layer."""
+    inputs: list[np.ndarray] = [x]
+    pre_activations: list[np.ndarray] = []
+    for layer, (w, b) in enumerate(zip(network.weights, network.biases, strict=True)):
+        if layer > 0:
+            z = h(pre_activations[-1])
+            inputs.append(np.hstack([np.ones((len(z), network.bias_columns), z.dtype), z]))
+        s = inputs[-1] @ w.T
+        pre_activations.append(s if b is None else s + b)
+    return inputs, pre_activations
 
 
-def _with_bias_columns(
-    w1: np.ndarray, w2: np.ndarray, x: np.ndarray, t: np.ndarray, activation: str
-) -> tuple[np.ndarray, ...]:
-    h, derivative = ACTIVATIONS[activation]
-    s1 = x @ w1.T
-    z = np.hstack([np.ones((len(x), 1), x.dtype), h(s1)])
-    y = softmax(z @ w2.T)
-    delta2 = y - _one_hot(t, y)
-    delta1 = (delta2 @ w2[:, 1:]) * derivative(s1)  # the column of ones in Z is no function of W1 (000.12)
-    return delta1.T @ x, delta2.T @ z
-
-
-def _one_hot(t: np.ndarray, y: np.ndarray) -> np.ndarray:
-    if t.ndim == 1:
-        if t.size and not 0 <= t.min() <= t.max() < y.shape[1]:
-            raise ValueError(f"labels must lie in 0..{y.shape[1] - 1}, got {t.min()}..{t.max()}")
-        return np.asarray(np.eye(y.shape[1], dtype=y.dtype)[t])
-    if t.shape != y.shape:
-        raise ValueError(f"targets must be labels ({len(y)},) or rows {y.shape}, got {t.shape}")
-    return t
+def _without_bias(w: np.ndarray, bias_columns: int) -> np.ndarray:
+    """Return the parameter `w` with zeros in place of biases."""
+    biases = 1 if w.ndim == 1 else np.arange(w.shape[1]) < bias_columns
+    return np.asarray(np.where(biases, 0, w))
