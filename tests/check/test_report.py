@@ -30,7 +30,8 @@ def test_a_report_prints_a_row_for_each_parameter_with_its_figures():
     report = report_with_wrong("w2")
     for name, row in zip(NAMES, report.rows, strict=True):
         line = lines_that_begin_with(name, report)[0]
-        figures = [f"{row.max_abs_error:.2e}", f"{row.max_rel_error:.2e}", f"{row.numeric_abs_error:.2e}"]
+        values = row.max_abs_error, row.max_rel_error, row.budget, row.numeric_abs_error
+        figures = [f"{value:.2e}" for value in values]
         assert line.split() == [name, str(row.entries), *figures, str(row.entries_checked), row.status]
 
 
@@ -67,7 +68,7 @@ def test_the_last_line_is_the_verdict():
 
 def test_without_a_gradient_by_hand_its_columns_hold_a_dash():
     report = tg.check_gradients(loss, *parameters())
-    assert lines_that_begin_with("w1", report)[0].split()[2:4] == ["–", "–"]
+    assert lines_that_begin_with("w1", report)[0].split()[2:5] == ["–", "–", "–"]
     assert "by hand" not in "".join(lines_that_begin_with("w1", report))
 
 

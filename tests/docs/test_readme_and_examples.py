@@ -5,6 +5,8 @@ import sys
 
 import pytest
 
+import tinygrad_lite.pytest_plugin
+
 ROOT = pathlib.Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 EXAMPLES = sorted((ROOT / "examples").glob("0*.py"))
@@ -22,6 +24,9 @@ def test_the_python_of_the_readme_runs_and_its_first_table_is_what_it_prints(cap
     for code in others:
         exec(code, names)
     names["test_my_gradient_is_right"]()
+    names["test_the_missing_mean_is_found"](tinygrad_lite.pytest_plugin.check_gradients)
+    assert names["report"].departs_at == "delta1"
+    assert names["report"].deltas[1].diagnosis[0].slug == "activation-derivative-missing"
     assert without_figures(printed) == without_figures(blocks("text")[0])
 
 

@@ -10,7 +10,7 @@ from tinygrad_lite.check.capture import Capture
 from tinygrad_lite.check.diagnosis.penalties import is_decay
 from tinygrad_lite.check.numeric.agreement import Parameter
 from tinygrad_lite.check.numeric.moves import Moves, PlainMoves, RecordedMoves
-from tinygrad_lite.check.numeric.rounding import LEAST, Rounding, rounding_at, rounding_of
+from tinygrad_lite.check.numeric.rounding import Rounding, rounding_at, rounding_of
 from tinygrad_lite.check.numeric.slopes import EPSILON
 from tinygrad_lite.check.problem import Problem
 from tinygrad_lite.check.terms import Term, example_counts, terms_of
@@ -100,7 +100,7 @@ class Evidence:
         if not by_hand:
             hand = ""
         elif tolerance is None:
-            hand = f"by hand within rounding (at least {LEAST} ε of the largest entry), "
+            hand = "by hand within what rounding may do, "
         else:
             hand = f"by hand within {tolerance[0]:g} of the largest entry + {tolerance[1]:g}, "
         return f"{hand}numeric within the error of central differences"

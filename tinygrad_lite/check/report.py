@@ -121,11 +121,12 @@ class GradientReport:
         rows = (*self.rows, *self.deltas)
         width = max(len("parameter"), *(len(row.name) for row in rows))
         lines = [
-            f"{'parameter':<{width}}  {'entries':>9}  {'by hand − automatic':^21}  {'automatic − numeric':^21}",
-            f"{'':<{width}}  {'':>9}  {'largest':>10} {'relative':>10}  {'largest':>10} {'one by one':>10}",
+            f"{'parameter':<{width}}  {'entries':>8}  {'by hand − automatic':^29}  {'automatic − numeric':^19}",
+            f"{'':<{width}}  {'':>8}  {'largest':>9} {'relative':>9} {'allowed':>9}  {'largest':>9} {'one by one':>10}",
         ]
         lines += [
-            f"{row.name:<{width}}  {row.entries:>9,}  {_figure(row.max_abs_error)} {_figure(row.max_rel_error)}  "
+            f"{row.name:<{width}}  {row.entries:>8,}  {_figure(row.max_abs_error)} {_figure(row.max_rel_error)} "
+            f"{_figure(None if row.max_abs_error is None else row.budget)}  "
             f"{_figure(row.numeric_abs_error)} {row.entries_checked:>10,}  {row.status}"
             for row in rows
         ]
@@ -154,4 +155,4 @@ def told(row: Row) -> Iterator[str]:
 
 
 def _figure(value: float | None) -> str:
-    return f"{'–':>10}" if value is None else f"{value:>10.2e}"
+    return f"{'–':>9}" if value is None else f"{value:>9.2e}"
