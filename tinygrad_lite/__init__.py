@@ -31,13 +31,15 @@ from tinygrad_lite.transforms import (
 )
 
 if TYPE_CHECKING:
-    from tinygrad_lite.check import check_gradients
+    from tinygrad_lite.check import Claim, Derivation, check_gradients
     from tinygrad_lite.graphs import graph
     from tinygrad_lite.train import fit
 
 __version__ = "0.1.0"
 
 __all__ = [
+    "Claim",
+    "Derivation",
     "Tensor",
     "check_gradients",
     "checkpoint",
@@ -60,7 +62,7 @@ __all__ = [
 ]
 
 # Importing the package costs little more than importing NumPy: these rooms are entered when they are first named.
-_ROOM_OF = {"check_gradients": "check", "fit": "train", "graph": "graphs"}
+_ROOM_OF = {"Claim": "check", "Derivation": "check", "check_gradients": "check", "fit": "train", "graph": "graphs"}
 _ROOMS = ("analytic", "check", "data", "graphs", "nn", "optim", "testing", "train")
 
 

@@ -50,6 +50,16 @@ def _parser() -> argparse.ArgumentParser:
     demo.add_argument("--seed", type=int, default=0, help="of initial weights and batches (default 0)")
     demo.add_argument("--out", default="demo", help="folder for the files (default ./demo)")
     demo.set_defaults(run=_demo)
+    check = commands.add_parser(
+        "check",
+        help="audit the formulas of notes that a Python file writes down",
+        description="Check every tg.Claim and tg.Derivation that FILE.py defines, and tell the cause and the correction "
+        "of each that fails. FILE.py is executed, so check only files that you would run. Exit status: 0 if nothing "
+        "fails, 1 if a claim fails, 2 if the file or a claim could not be run.",
+    )
+    check.add_argument("file", metavar="FILE.py", help="Python that defines claims; it is executed")
+    check.add_argument("--json", action="store_true", help="print a JSON list of objects, one a claim")
+    check.set_defaults(run=_check)
     return parser
 
 
@@ -64,3 +74,14 @@ def _demo(options: argparse.Namespace) -> int:
     for path in result.files:
         print(f"wrote {path}")
     return 0 if result.report and result.reloaded_alike else 1
+
+
+def _check(options: argparse.Namespace) -> int:
+    from tinygrad_lite.check.auditing import audit
+
+    found = audit(options.file)
+    print(found.to_json() if options.json else found)
+    for judgement in found.judgements:
+        if judgement.verdict is None:
+            print(f"tinygrad_lite check: {judgement.id} {judgement.cause}", file=sys.stderr)
+    return found.status

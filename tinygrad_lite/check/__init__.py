@@ -1,6 +1,7 @@
 """Gradients held against each other: derived by hand, automatic, and numeric."""
 
+from tinygrad_lite.check.claims import Claim, Derivation
 from tinygrad_lite.check.gradients import check_gradients
 from tinygrad_lite.check.report import GradientReport, Row
 
-__all__ = ["GradientReport", "Row", "check_gradients"]
+__all__ = ["Claim", "Derivation", "GradientReport", "Row", "check_gradients"]

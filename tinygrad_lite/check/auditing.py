@@ -8,7 +8,7 @@ import json
 import math
 import sys
 import traceback
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
@@ -54,61 +54,63 @@ def audit(path: str | Path) -> Audit:
     Raises OSError if the file cannot be read, ArgumentError if it raises or defines nothing to check.
     """
     path = Path(path)
-    source = path.read_bytes()
+    tree = _parsed(path)
     with contextlib.redirect_stdout(sys.stderr), _beside(path):
-        claims = list(_collected(list(_executed(source, path).values()), seen=set()))
+        claims = list(_collected(_executed(tree, path).values(), seen=set()))
         if not claims:
-            raise ArgumentError(
-                f"{path} defines no tg.Claim and no tg.Derivation; give them names, or put them in a list"
-            )
+            raise ArgumentError(f"{path} defines nothing to check: no name, list or dict of it holds a tg.Claim")
         return Audit(tuple(_judged(claim, path) for claim in claims))
 
 
 # ----- Running the file -----
 
 
-@contextlib.contextmanager
-def _beside(path: Path) -> Iterator[None]:
-    """Let the file import what stands in its folder, as it can when Python runs it."""
-    folder = str(path.resolve().parent)
-    sys.path.insert(0, folder)
+def _parsed(path: Path) -> ast.Module:
+    """Return the syntax tree; raises ArgumentError for a claim that is created and dropped, so none is passed over."""
     try:
-        yield
-    finally:
-        sys.path.remove(folder)
-
-
-def _executed(source: bytes, path: Path) -> dict[str, object]:
-    """Return the names that the file defines."""
-    module = ModuleType("__claims__")
-    module.__file__ = str(path)
-    before = sys.modules.get(module.__name__)
-    sys.modules[module.__name__] = module  # dataclasses look their module up
-    try:
-        tree = ast.parse(source, str(path))
-        _refuse_nameless(tree, path)
-        exec(compile(tree, str(path), "exec"), vars(module))
-    except (Exception, SystemExit) as problem:
-        if isinstance(problem, ArgumentError) and problem.__traceback__ and problem.__traceback__.tb_next is None:
-            raise
-        raise ArgumentError(f"{path} cannot be run: {_where(problem, path)}") from problem
-    finally:
-        if before is None:
-            del sys.modules[module.__name__]
-        else:
-            sys.modules[module.__name__] = before
-    return vars(module)
-
-
-def _refuse_nameless(tree: ast.Module, path: Path) -> None:
-    """Raise ArgumentError for a claim that is created and dropped, which would be passed over without a word."""
+        tree = ast.parse(path.read_bytes(), str(path))
+    except (SyntaxError, ValueError) as problem:
+        raise ArgumentError(f"{path} is not Python: {problem}") from problem
     for statement in tree.body:
         if isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Call):
             called = ast.unparse(statement.value.func).rpartition(".")[2]
             if called in ("Claim", "Derivation"):
-                raise ArgumentError(
-                    f"{path}, line {statement.lineno}: this {called} has no name; assign it or put it in a list"
-                )
+                what = f"{path}, line {statement.lineno}: this {called}"
+                raise ArgumentError(f"{what} would be dropped; give it a name, or put it in a list")
+    return tree
+
+
+@contextlib.contextmanager
+def _beside(path: Path) -> Iterator[None]:
+    """Let the file import what stands in its folder, as it can when Python runs it."""
+    before = list(sys.path)
+    sys.path.insert(0, str(path.resolve().parent))
+    try:
+        yield
+    finally:
+        sys.path[:] = before
+
+
+def _executed(tree: ast.Module, path: Path) -> dict[str, object]:
+    """Return the names that the file defines."""
+    module = ModuleType("__claims__")
+    module.__file__ = str(path)
+    try:
+        with _known(module):
+            exec(compile(tree, str(path), "exec"), vars(module))
+    except (Exception, SystemExit) as problem:
+        raise ArgumentError(f"{path} cannot be run: {_where(problem, path)}") from problem
+    return vars(module)
+
+
+@contextlib.contextmanager
+def _known(module: ModuleType) -> Iterator[None]:
+    """Have the module among those imported, where dataclasses look theirs up."""
+    sys.modules[module.__name__] = module
+    try:
+        yield
+    finally:
+        del sys.modules[module.__name__]
 
 
 def _where(problem: BaseException, path: Path) -> str:
@@ -118,20 +120,20 @@ def _where(problem: BaseException, path: Path) -> str:
     return f"{place}{type(problem).__name__}: {problem}"
 
 
-def _collected(values: Sequence[object], seen: set[int]) -> Iterator[Claim | Derivation]:
+def _collected(values: Iterable[object], seen: set[int]) -> Iterator[Claim | Derivation]:
     for value in values:
         if isinstance(value, Claim | Derivation | list | tuple | dict) and id(value) not in seen:
             seen.add(id(value))
             if isinstance(value, Claim | Derivation):
                 yield value
             else:
-                yield from _collected(list(value.values()) if isinstance(value, Mapping) else value, seen)
+                yield from _collected(value.values() if isinstance(value, dict) else value, seen)
 
 
 def _judged(claim: Claim | Derivation, path: Path) -> Judgement:
     try:
         return claim.check()
-    except Exception as problem:
+    except (Exception, SystemExit) as problem:
         return Judgement(claim.id, None, claim.statement, cause=f"could not run: {_where(problem, path)}")
 
 

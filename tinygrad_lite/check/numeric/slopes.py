@@ -23,9 +23,6 @@ LARGEST_STEP = 1e-2
 HALVINGS = 24
 """How often the step along a direction is halved at most, beside a kink or where the function bends sharply."""
 
-LEAST_HALVINGS = 6
-"""How often it is halved although the extrapolation does not settle yet."""
-
 SETTLED = 1e-10
 """How close to what is expected a slope is close enough, relative to the entries behind it."""
 
@@ -80,7 +77,7 @@ def slope_along(
                 return Slope(row[-1], off)
             better = off < error
             best, error = np.where(better, row[-1], best), np.where(better, off, error)
-            if np.all(off <= 4 * rounded) or (k >= LEAST_HALVINGS and not better.any()):
+            if np.all(rounded >= error / 4):  # smaller steps would round off more than is uncertain already
                 break
         rows = row
     if np.isfinite(error).all():
