@@ -31,7 +31,7 @@ STEPS = (1e-5, 0.1)
 def recorded(f: Function, arrays: Sequence[np.ndarray]) -> Capture:
     parameters = [transient(x) for x in arrays]
     with np.errstate(all="ignore"):
-        _, capture = captured(lambda: f(*parameters), parameters)
+        capture = captured(lambda: f(*parameters), parameters)
     assert capture is not None
     return capture
 
@@ -240,7 +240,7 @@ def test_modules_with_an_objective_give_what_calls_with_one_entry_moved_give(act
     objective = nn.CrossEntropy() + 0.01 * nn.L2()
     parameters = list(net.parameters())
     arrays = [parameter.numpy() for parameter in parameters]
-    _, capture = captured(lambda: objective(net, DATA, LABELS), parameters)
+    capture = captured(lambda: objective(net, DATA, LABELS), parameters)
     assert capture is not None
     for i, (parameter, x) in enumerate(zip(parameters, arrays, strict=True)):
         result = moved(capture, i, np.arange(x.size), np.full(x.size, 1e-3))
@@ -265,7 +265,7 @@ def test_a_number_and_an_empty_array_are_parameters_too() -> None:
 
 def test_a_value_that_does_not_depend_on_the_parameter_stays() -> None:
     parameters = [transient(np.ones(3)), transient(np.ones(2))]
-    _, capture = captured(lambda: np.sum(parameters[0] ** 2), parameters)
+    capture = captured(lambda: np.sum(parameters[0] ** 2), parameters)
     assert capture is not None
     result = moved(capture, 1, [0, 1], [0.5, 0.5])
     assert result.outputs.tolist() == [[3.0, 3.0]]
@@ -281,7 +281,7 @@ def test_several_values_are_followed_at_once() -> None:
         parts[:] = [first, np.sum(x[:2]) * first, np.reshape(x[3:], (1, 1)), x[2] * x[1]]
         return sum(np.sum(part) for part in parts)
 
-    _, capture = captured(f, [x])
+    capture = captured(f, [x])
     assert capture is not None
     nodes = [part._node for part in parts]
     found = moved_one_by_one(capture, nodes, capture.leaves[0], np.arange(4), np.full(4, 0.5)).outputs

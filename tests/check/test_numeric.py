@@ -196,3 +196,23 @@ def test_the_factor_of_a_term_counts():
         return x * x
 
     assert not tg.check_gradients(lambda w: 3 * np.sum(careless(w)), RNG.normal(size=4))
+
+
+def test_a_function_whose_result_has_lost_its_history_is_caught_though_its_derivation_is_right():
+    def lost(w):
+        return float((w * w).sum().item())
+
+    report = tg.check_gradients(lost, np.array([1.0, 2.0]), analytic=lambda w: 2 * w)
+    assert report.rows[0].status == "differs"
+    assert report.rows[0].values == pytest.approx((4.0, 0.0, 4.0))
+
+
+def test_numpy_warns_of_nothing_that_is_met_beside_the_parameters():
+    w = np.array([1e-9, 1.0])
+    report = tg.check_gradients(lambda w: np.sum(np.sqrt(w)), w, analytic=lambda w: 0.5 / np.sqrt(w))
+    assert report.rows[0].name == "w"
+
+
+def test_a_sole_term_is_no_penalty_even_if_it_looks_like_one():
+    (row,) = tg.check_gradients(lambda w: np.sum(w * w) / 2, np.arange(1.0, 5.0), analytic=lambda w: -w).rows
+    assert [cause.slug for cause in row.diagnosis] == ["sign"]

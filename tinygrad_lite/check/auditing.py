@@ -134,7 +134,7 @@ def _judged(claim: Claim | Derivation, path: Path) -> Judgement:
     try:
         return claim.check()
     except (Exception, SystemExit) as problem:
-        return Judgement(claim.id, None, claim.statement, cause=f"could not run: {_where(problem, path)}")
+        return Judgement(claim.id, claim.statement, None, cause=f"could not run: {_where(problem, path)}")
 
 
 # ----- What was found, in words -----
@@ -151,10 +151,13 @@ def _told(judgement: Judgement, width: int) -> Iterator[str]:
     if judgement.cause is not None:
         yield f"{indent}cause: {judgement.cause}"
     if judgement.corrected is not None:
-        after = "" if judgement.error_corrected is None else f"  (error {judgement.error_corrected:.1e})"
-        yield f"{indent}corrected: {judgement.corrected}{after}"
+        yield f"{indent}corrected: {judgement.corrected}{_told_of(judgement.correction)}"
     if judgement.verdict == "fails":
-        yield from (f"{indent}reading: {tried.name}  (error {tried.error:.1e})" for tried in judgement.readings)
+        yield from (f"{indent}reading: {tried.name}{_told_of(tried)}" for tried in judgement.readings)
+
+
+def _told_of(tried: Tried | None) -> str:
+    return "" if tried is None else f"  ({'holds' if tried.agrees else 'does not hold'}, error {tried.error:.1e})"
 
 
 def _as_object(judgement: Judgement) -> dict[str, object]:

@@ -83,17 +83,17 @@ def operands_of(node: Node, values: Mapping[AnyNode, Any]) -> list[Any]:
     ]
 
 
-def captured(call: Callable[[], Any], parameters: Sequence[Tensor]) -> tuple[Any, Capture | None]:
-    """Return what `call` gives when everything is recorded, and the recording.
+def captured(call: Callable[[], Any], parameters: Sequence[Tensor]) -> Capture | None:
+    """Return the whole recording of a call.
 
-    The recording is None if the result is no Tensor that depends on a parameter, or if the function asks for the
-    values of what is recorded on its way, as a Python `if` does.
+    It is None if the result is no Tensor that depends on a parameter, or if the function asks for the values of what is
+    recorded on its way, as making an array of a mask does.
     """
     try:
         with ModeChange(record=True, whole=True):
             result = call()
     except DetachError:
-        return None, None
+        return None
     if not isinstance(result, Tensor) or result._node is None:
-        return result, None
-    return result, Capture.of(result, parameters, whole=True)
+        return None
+    return Capture.of(result, parameters, whole=True)

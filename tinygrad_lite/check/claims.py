@@ -9,7 +9,7 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from tinygrad_lite.check.gradients import check_gradients
-from tinygrad_lite.check.judgement import Judgement, Tried, differences, judgement_of
+from tinygrad_lite.check.judgement import Judgement, Tried, differences, failing, holding
 from tinygrad_lite.errors import DefinitionError
 
 Reading: TypeAlias = Callable[[np.random.Generator], Any]
@@ -55,12 +55,12 @@ class Claim:
     def check(self) -> Judgement:
         """Return the verdict on this claim; raises what a reading raises."""
         if not self.readings:
-            return Judgement(self.id, "no-formula", self.statement, note=self.note)
+            return Judgement(self.id, self.statement, "no-formula", note=self.note)
         tried = [_tried(name, reading) for name, reading in self.readings.items()]
-        if self.corrected is None or any(reading.agrees for reading in tried):
-            return judgement_of(self.id, self.statement, tried, self.note)
-        words, reading = self.corrected
-        return judgement_of(self.id, self.statement, tried, self.note, (words, _tried(words, reading)))
+        if any(reading.agrees for reading in tried):
+            return holding(self.id, self.statement, tried)
+        correction = None if self.corrected is None else _tried(*self.corrected)
+        return failing(self.id, self.statement, tried, self.note, correction)
 
 
 @dataclass(frozen=True)
@@ -97,9 +97,12 @@ class Derivation:
         way, readings = self._by_hand()
         tried = []
         for name, derived in readings.items():
-            report = check_gradients(self.f, *args, **{way: derived})
+            given: dict[str, Any] = {way: derived}
+            report = check_gradients(self.f, *args, **given)
             tried.append(Tried.of(name, list(differences(report, f"the reading {name!r}"))))
-        return judgement_of(self.id, self.statement, tried, self.note)
+        if any(reading.agrees for reading in tried):
+            return holding(self.id, self.statement, tried)
+        return failing(self.id, self.statement, tried, self.note)
 
     def _by_hand(self) -> tuple[str, Mapping[str, Callable[..., Any]]]:
         """Return how the derivation was given, and its readings by name."""

@@ -25,7 +25,7 @@ class Evidence:
 
     def __init__(self, problem: Problem, rng: np.random.Generator) -> None:
         self.problem, self.rng = problem, rng
-        self.result, self.capture = problem.recorded()
+        self.capture = problem.recorded()
         self.terms: list[Term] = [] if self.capture is None else terms_of(self.capture)
         self.automatic = self._whole()
         self.moves: Moves = PlainMoves(problem)
@@ -71,8 +71,9 @@ class Evidence:
 
     @cached_property
     def penalty_terms(self) -> list[Term]:
-        """The terms that are penalties on every parameter that they see."""
-        return [term for term in self.terms if self._is_penalty(term)]
+        """The terms that are penalties on every parameter that they see, unless there is nothing else."""
+        penalties = [term for term in self.terms if self._is_penalty(term)]
+        return penalties if len(penalties) < len(self.terms) else []
 
     @cached_property
     def data_terms(self) -> list[Term]:
@@ -130,7 +131,8 @@ def _does_the_same(problem: Problem, capture: Capture, rng: np.random.Generator)
             value + distance * (rng.integers(0, 2, size=value.shape) * 2.0 - 1.0) / np.sqrt(max(1, value.size))
             for value in problem.values
         ]
-        expected = problem.value(moved)
+        with np.errstate(all="ignore"):
+            expected = problem.value(moved)
         values = capture.run(dict(zip(capture.leaves, moved, strict=True)), holding=False)
         found = float(np.reshape(values[capture.root], ()))
         if not np.isclose(found, expected, rtol=1e-9, atol=1e-300, equal_nan=True):

@@ -49,43 +49,60 @@ class Tried:
 class Judgement:
     """What was found of a claim; `verdict` is None if it could not run, which `cause` then tells.
 
-    `error_as_stated` is that of the reading that comes closest; `corrected` is the right formula in words and
-    `error_corrected` its error, both None where the claim holds or no correction was given.
+    A claim that fails has a `cause` and, where one was given, the right formula: in words as `corrected`, evaluated as
+    `correction`.
     """
 
     id: str
+    statement: str
     verdict: Verdict | None
-    statement: str = ""
     cause: str | None = None
-    corrected: str | None = None
     readings: tuple[Tried, ...] = ()
-    error_as_stated: float | None = None
-    error_corrected: float | None = None
+    corrected: str | None = None
+    correction: Tried | None = None
     note: str = ""
 
+    @property
+    def error_as_stated(self) -> float | None:
+        """The error of the reading that comes closest."""
+        return _closest(self.readings)[0].error if self.readings else None
 
-def judgement_of(
-    id: str, statement: str, tried: Sequence[Tried], note: str, corrected: tuple[str, Tried] | None = None
-) -> Judgement:
-    """Return the judgement of the readings tried, of which one that agrees is enough."""
-    closest = min(tried, key=lambda reading: (not reading.agrees, reading.error))
-    if closest.agrees:
-        return Judgement(id, "holds", statement, readings=tuple(tried), error_as_stated=closest.error)
-    right, error = None, None
-    if corrected is not None:
-        right, error = corrected[0], corrected[1].error
-    elif closest.causes:
-        right = "; ".join(cause.correction for cause in closest.causes)
-    cause = _in_words(closest.causes, note)
-    return Judgement(id, "fails", statement, cause, right, tuple(tried), closest.error, error, note)
+    @property
+    def error_corrected(self) -> float | None:
+        """The error of the right formula, None if none was given."""
+        return None if self.correction is None else self.correction.error
+
+
+def holding(id: str, statement: str, tried: Sequence[Tried]) -> Judgement:
+    """Return the judgement on a claim of which at least one reading agrees."""
+    return Judgement(id, statement, "holds", readings=tuple(tried))
+
+
+def failing(id: str, statement: str, tried: Sequence[Tried], note: str, correction: Tried | None = None) -> Judgement:
+    """Return the judgement on a claim of which no reading agrees; `correction` is called by the right formula."""
+    by_closeness = _closest(tried)
+    causes = next((reading.causes for reading in by_closeness if _known(reading.causes)), by_closeness[0].causes)
+    if correction is not None:
+        corrected: str | None = correction.name
+    else:
+        corrected = "; ".join(cause.correction for cause in _known(causes)) or None
+    return Judgement(id, statement, "fails", _in_words(causes, note), tuple(tried), corrected, correction, note)
+
+
+def _closest(tried: Sequence[Tried]) -> list[Tried]:
+    return sorted(tried, key=lambda reading: (not reading.agrees, reading.error))
+
+
+def _known(causes: Sequence[Cause]) -> list[Cause]:
+    return [cause for cause in causes if cause.slug != "unknown"]
 
 
 def _in_words(causes: Sequence[Cause], note: str) -> str:
     """Return the causes that could be computed, before the words that were given with the claim."""
-    known = [cause for cause in causes if cause.slug != "unknown"]
+    known = _known(causes)
     if not note:
         return "; ".join(map(str, known or causes)) or "unknown"
-    return ": ".join([*([" + ".join(cause.slug for cause in known)] if known else []), note])
+    return f"{' + '.join(cause.slug for cause in known)}: {note}" if known else note
 
 
 # ----- What is stated against the truth -----
@@ -104,7 +121,7 @@ def differences(sides: Any, what: str) -> Iterator[Difference]:
         yield _compared(_array(sides[0], what), _array(sides[1], what), what)
     elif isinstance(sides, Iterator):
         count = 0
-        for count, pair in enumerate(sides, start=1):  # noqa: B007 - looked at after the loop
+        for count, pair in enumerate(sides, start=1):
             yield from differences(pair, f"{what}, equality {count},")
         if not count:
             raise ArgumentError(f"{what} yields nothing to compare")

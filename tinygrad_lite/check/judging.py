@@ -67,7 +67,7 @@ def judged(
     numeric = numeric_of(evidence.moves, parameter, first, every_element, evidence.rng)
     smooth = numeric.wrong[~numeric.between(automatic)[numeric.wrong]]
     status, note = _status(evidence, i, found, numeric, parameter, len(smooth) > 0)
-    entry = _entry_to_show(found, numeric, smooth, status)
+    entry = _entry_to_show(found, numeric, smooth)
     return Row(
         name=evidence.problem.names[i],
         status=status,
@@ -180,7 +180,7 @@ def _undetectable(penalties: list[Term], i: int, found: Comparison) -> str:
     )
 
 
-def _entry_to_show(found: Comparison, numeric: Numeric, smooth: np.ndarray, status: Status) -> int:
+def _entry_to_show(found: Comparison, numeric: Numeric, smooth: np.ndarray) -> int:
     """Return the entry where the disagreement is largest."""
     if len(found.wrong) and found.fits:
         return int(found.wrong[0])

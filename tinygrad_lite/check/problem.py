@@ -63,8 +63,9 @@ class Problem:
         return float(result.reshape(()) if self.cotangent is None else np.sum(self.cotangent * result))
 
     def moved(self, i: int, to: np.ndarray) -> float:
-        """Return the function as one number, with parameter `i` elsewhere."""
-        return self.value([to if j == i else _read_only(value) for j, value in enumerate(self.values)])
+        """Return the function as one number, with parameter `i` elsewhere, whatever NumPy warns of there."""
+        with np.errstate(all="ignore"):
+            return self.value([to if j == i else _read_only(value) for j, value in enumerate(self.values)])
 
     def evaluated_twice(self) -> np.ndarray:
         """Return the result of the function; raises ArgumentError if it draws random numbers or writes to arguments."""
@@ -86,15 +87,15 @@ class Problem:
             )
         return first
 
-    def recorded(self) -> tuple[Tensor | None, Capture | None]:
-        """Return the result with its history, None if it has none, and a whole recording, None if there can be none."""
+    def recorded(self) -> Capture | None:
+        """Return the recording of a call, whole if it can be; None if the result depends on no parameter."""
         parameters = [transient(value, name) for value, name in zip(self.values, self.names, strict=True)]
-        result, capture = captured(lambda: self._contracted(self.f(*substituted(self.args, parameters))), parameters)
+        capture = captured(lambda: self._contracted(self.f(*substituted(self.args, parameters))), parameters)
         if capture is None:
             recording = recorded(lambda *args: self._contracted(self.f(*args)), self.args, range(len(self.args)))
-            result = recording.result
-            capture = Capture.of(result, recording.targets, whole=False) if carries_gradient(result) else None
-        return (result if carries_gradient(result) else None), capture
+            if carries_gradient(recording.result):
+                return Capture.of(recording.result, recording.targets, whole=False)
+        return capture
 
     def of_values(self) -> Callable[..., Any]:
         """Return the function of the values of its parameters alone."""

@@ -46,7 +46,7 @@ def _of_the_factor(factor: float, batch_sizes: Sequence[int], residual: float, n
                 causes.append(Cause("sign", -1.0, residual, name, "turn the sign around"))
             return causes
     if size != 1.0:
-        causes.append(Cause("scale", factor, residual, name, f"divide it by {factor:.9g}"))
+        causes.append(Cause("scale", factor, residual, name, f"divide it by {factor:.6g}"))
     return causes
 
 

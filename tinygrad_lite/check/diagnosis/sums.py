@@ -47,8 +47,10 @@ def _wrong_sums_of_columns(
 ) -> Iterator[tuple[Mistake, np.ndarray]]:
     """Yield the right gradient but for the column of a bias, which stands beside the units as a column of ones."""
     right = cotangents(leaf)
+    if right is None or right.ndim != 2:
+        return
     uses = [use for node in _turned(capture, leaf) for use in consumers_of(capture.nodes)[node]]
-    for node, operand in uses if right is not None and right.ndim == 2 else ():
+    for node, operand in uses:
         if node.primitive.name != "matmul":
             continue
         g, units = cotangents(node), np.asarray(node.operands[1 - operand])

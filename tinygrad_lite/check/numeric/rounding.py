@@ -28,6 +28,9 @@ ALLOWED = 5
 LEAST = 16
 """The roundings of the largest entry that are always allowed."""
 
+UNKNOWN = 1e4
+"""The same where the recording cannot be run again."""
+
 MOST = 1e-7
 """What is never taken for rounding, relative to the largest entry: a gradient moved so far lies beside a kink."""
 
@@ -67,7 +70,8 @@ def rounding_of(
                     moved[i] = max(moved[i], _largest(after - before))
             for k, term in enumerate(terms):
                 spread[k] = max(spread[k], _largest(again.values[node_of[term.node]] - capture.values[term.node]))
-    gradients = [ALLOWED * far + LEAST * _epsilon() * _largest(gradient) for far, gradient in zip(moved, right)]
+    least = LEAST if capture.is_whole else UNKNOWN
+    gradients = [ALLOWED * far + least * _epsilon() * _largest(gradient) for far, gradient in zip(moved, right)]
     limits = [MOST * _largest(gradient) for gradient in right]
     values = [
         abs(term.factor) * (4 * far + _epsilon() * _largest(capture.values.get(term.node)))
