@@ -201,3 +201,13 @@ def test_a_mistake_in_a_module_is_named_by_its_layer(dtype) -> None:
     assert [row.name for row in report.rows if not row.agrees] == ["layers.0.weight", "layers.1.weight"]
     assert {row.diagnosis[0].slug for row in report.rows if not row.agrees} == {"regulariser-missing"}
     assert "0.1 · layers.0.weight" in report.rows[0].diagnosis[0].correction
+
+
+def test_a_forgotten_penalty_on_absolute_values_is_named_with_the_signs() -> None:
+    def f(w1, w2):
+        return loss(w1, w2) + 0.3 * np.sum(np.abs(w1))
+
+    report = tg.check_gradients(f, W1, W2, analytic=by_hand)
+    assert str(report.rows[0].diagnosis[0]) == (
+        "regulariser-missing in w1: add the gradient of the penalty, 0.3 · sign(w1)"
+    )

@@ -17,6 +17,9 @@ from tinygrad_lite.check.claims import Claim, Derivation
 from tinygrad_lite.check.judgement import Judgement, Tried
 from tinygrad_lite.errors import ArgumentError
 
+NOT_RUN = "not run"
+"""Stands in the place of a verdict for a claim that could not run."""
+
 
 @dataclass(frozen=True)
 class Audit:
@@ -40,10 +43,9 @@ class Audit:
         return "\n".join([*lines, "", self._summary()])
 
     def _summary(self) -> str:
-        verdicts = [judgement.verdict for judgement in self.judgements]
-        words = {"holds": "hold", "fails": "fail", "no-formula": "state no formula", None: "could not run"}
-        counts = [f"{verdicts.count(verdict)} {word}" for verdict, word in words.items() if verdict in verdicts]
-        return f"{len(verdicts)} claims: {', '.join(counts)}"
+        verdicts = [judgement.verdict or NOT_RUN for judgement in self.judgements]
+        counts = [f"{word}: {verdicts.count(word)}" for word in ("holds", "fails", "no-formula", NOT_RUN)]
+        return f"{len(verdicts)} claims; {', '.join(count for count in counts if not count.endswith(': 0'))}"
 
 
 def audit(path: str | Path) -> Audit:
@@ -143,7 +145,7 @@ def _judged(claim: Claim | Derivation, path: Path) -> Judgement:
 def _told(judgement: Judgement, width: int) -> Iterator[str]:
     """Yield the line of a claim, and for one that fails what there is to know of it."""
     error = "" if judgement.error_as_stated is None else f"{judgement.error_as_stated:.1e}"
-    verdict = judgement.verdict or "not run"
+    verdict = judgement.verdict or NOT_RUN
     yield f"{judgement.id:<{width}}  {verdict:<10}  {error:>8}  {judgement.statement}".rstrip()
     indent = " " * (width + 2)
     if judgement.verdict == "no-formula":

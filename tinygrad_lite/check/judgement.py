@@ -15,14 +15,17 @@ from tinygrad_lite.tensor import Tensor
 Verdict: TypeAlias = Literal["holds", "fails", "no-formula"]
 
 ROUNDING = 1e-10
-"""How far what is stated may lie from the truth, relative to the largest value of the truth."""
+"""The largest error that rounding accounts for."""
+
+SMALLEST_SCALE = 1e-4
+"""Errors are relative to the largest value of the truth, but to this where that is smaller, so that 0 can be claimed."""
 
 
 class Difference(NamedTuple):
     """How far what is stated lies from the truth at one draw."""
 
     error: float
-    """The largest difference relative to the largest value of the truth; infinite if the shapes do not fit."""
+    """The largest difference, relative to the largest value of the truth; infinite if the shapes do not fit."""
     agrees: bool
     causes: tuple[Cause, ...] = ()
 
@@ -144,8 +147,8 @@ def _compared(stated: np.ndarray, truth: np.ndarray, what: str) -> Difference:
 def _error(stated: np.ndarray, truth: np.ndarray) -> float:
     if stated.shape != truth.shape or not np.isfinite(stated).all():
         return np.inf
-    largest = float(np.max(np.abs(truth)))
-    return float(np.max(np.abs(stated - truth))) / (largest or 1.0)
+    scale = max(float(np.max(np.abs(truth))), SMALLEST_SCALE)
+    return float(np.max(np.abs(stated - truth))) / scale
 
 
 def _cause(stated: np.ndarray, truth: np.ndarray, what: str) -> Cause:

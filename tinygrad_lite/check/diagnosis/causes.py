@@ -27,7 +27,7 @@ def causes_of(
         causes.append(Cause(mistake.slug, None, residual, mistake.where, mistake.correction))
     causes += _of_the_factor(fit.data, batch_sizes, residual, name)
     if penalty.gradient.any() and fit.penalty not in (1.0, fit.data):
-        causes.append(_of_the_penalty(fit.penalty, np.sign(fit.data), penalty.rate, residual, name))
+        causes.append(_of_the_penalty(fit.penalty, penalty, residual, name))
     if fit.unpenalised:
         causes.append(_of_the_unpenalised(fit.unpenalised, penalty, residual, name))
     return tuple(causes)
@@ -50,12 +50,12 @@ def _of_the_factor(factor: float, batch_sizes: Sequence[int], residual: float, n
     return causes
 
 
-def _of_the_penalty(share: float, sign: float, rate: float, residual: float, name: str) -> Cause:
+def _of_the_penalty(share: float, penalty: Penalty, residual: float, name: str) -> Cause:
     if share == 0.0:
         return Cause(
-            "regulariser-missing", None, residual, name, f"add the gradient of the penalty, {rate:.6g} · {name}"
+            "regulariser-missing", None, residual, name, f"add the gradient of the penalty, {penalty.of(name)}"
         )
-    text = f"the gradient of the penalty counts {share:.6g} times what it should; it is {rate:.6g} · {name}"
+    text = f"the gradient of the penalty counts {share:.6g} times what it should; it is {penalty.of(name)}"
     return Cause("regulariser-scale", share, residual, name, text)
 
 

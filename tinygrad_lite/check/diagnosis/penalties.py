@@ -18,27 +18,50 @@ class Penalty(NamedTuple):
     """What the gradient would be of the entries that are not penalised, if they were, at the same rate."""
     rate: float
     """λ, as far as it can be seen; 0 if there is no penalty."""
+    of_signs: bool = False
+    """Whether the gradient is λ times the signs of the parameter, not λ times the parameter."""
+
+    def of(self, name: str) -> str:
+        """Return the gradient as a formula."""
+        return f"{self.rate:.6g} · {f'sign({name})' if self.of_signs else name}"
 
 
 def is_decay(gradient: np.ndarray, values: np.ndarray) -> bool:
     """Return whether a gradient is that of a penalty: some entries of the parameter, or their signs, times a number."""
-    return _rate(gradient, values) is not None
+    return _rate(gradient, values) is not None or _rate(gradient, np.sign(values)) is not None
 
 
 def _rate(gradient: np.ndarray, values: np.ndarray) -> float | None:
+    """Return by which number the values are to be multiplied to give the gradient, None if there is none."""
     where = gradient != 0
-    if not where.any():
+    if not where.any() or not _all_but_a_bias((values != 0) & ~where):
         return None
-    for like in (values, np.sign(values)):
-        with np.errstate(all="ignore"):
-            ratio = gradient[where] / like[where]
-        if (
-            np.isfinite(ratio).all()
-            and np.ptp(ratio) <= 1e-11 * abs(ratio[0])
-            and (ratio.size > 1 or gradient.size == 1)
-        ):
-            return float(ratio[0])
-    return None
+    with np.errstate(all="ignore"):
+        ratio = gradient[where] / values[where]
+        is_constant = bool(np.isfinite(ratio).all() and np.ptp(ratio) <= 1e-11 * abs(ratio[0]))
+    return float(ratio[0]) if is_constant and (ratio.size > 1 or gradient.size == 1) else None
+
+
+def _all_but_a_bias(left_out: np.ndarray) -> bool:
+    """Return whether nothing is left out, or no more than the first or last column or row, that of a bias."""
+    if not left_out.any():
+        return True
+    ends = [np.delete(left_out, end, axis) for axis in range(left_out.ndim) for end in (0, -1)]
+    return left_out.ndim == 2 and any(rest.size > 0 and not rest.any() for rest in ends)
+
+
+def penalty_of(evidence: Evidence, i: int) -> Penalty:
+    """Return the penalty on parameter `i`; what is not penalised is taken at the rate of the others."""
+    values = evidence.problem.values[i]
+    gradient = np.zeros(values.shape)
+    for term in evidence.penalty_terms:
+        part = term.gradients[i]
+        gradient = gradient if part is None else gradient + part
+    rate, rate_of_signs = _rate(gradient, values), _rate(gradient, np.sign(values))
+    if rate is None and rate_of_signs is not None:
+        return Penalty(gradient, np.zeros(values.shape), rate_of_signs, of_signs=True)
+    general = rate if rate is not None else _rate_elsewhere(evidence)
+    return Penalty(gradient, np.where(gradient == 0, (general or 1.0) * values, 0.0), general)
 
 
 def _rate_elsewhere(evidence: Evidence) -> float:
@@ -49,22 +72,3 @@ def _rate_elsewhere(evidence: Evidence) -> float:
             if rate is not None:
                 return rate
     return 0.0
-
-
-def penalty_of(evidence: Evidence, i: int) -> Penalty:
-    """Return the penalty on parameter `i`; what is not penalised is taken at the rate of the others."""
-    values = evidence.problem.values[i]
-    gradient = np.zeros(values.shape)
-    for term in evidence.penalty_terms:
-        part = term.gradients[i]
-        gradient = gradient if part is None else gradient + part
-    rate = _rate(gradient, values)
-    others = (
-        _rate(g, v)
-        for t in evidence.penalty_terms
-        for g, v in zip(t.gradients, evidence.problem.values)
-        if g is not None
-    )
-    general = rate if rate is not None else next((found for found in others if found is not None), 0.0)
-    unpenalised = np.where(gradient == 0, (general or 1.0) * values, 0.0)
-    return Penalty(gradient, unpenalised, general)
