@@ -155,7 +155,7 @@ def test_a_wrong_derivative_is_named_for_what_it_is() -> None:
     report = tg.check_gradients(loss, W1, W2, analytic=with_the_derivative_of_sigmoid)
     (cause,) = report.rows[0].diagnosis
     assert cause.slug == "activation-derivative-wrong"
-    assert "the derivative of sigmoid, h(1 − h)" in cause.correction
+    assert "the derivative of sigmoid, h(1 − h);" in cause.correction
     assert cause.where == "tanh after w1"
 
 

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from tinygrad_lite.check.capture import Capture
+from tinygrad_lite.check.diagnosis.derivatives import wrong_derivatives
 from tinygrad_lite.check.diagnosis.mutation import Cotangents, Jump, by_the_rules, without
-from tinygrad_lite.check.diagnosis.segments import Segment, consumers_of, segments_of
+from tinygrad_lite.check.diagnosis.segments import consumers_of
 from tinygrad_lite.check.diagnosis.softmaxes import softmax_mistakes
-from tinygrad_lite.check.diagnosis.textbook import formulas
-from tinygrad_lite.tape import AnyNode, Leaf, Node, sweep, tape
+from tinygrad_lite.tape import AnyNode, Leaf, Node, tape
 
 MOST_PATHS = 60
 """How many paths of a graph are left out in turn."""
@@ -31,8 +31,9 @@ class Mistake(NamedTuple):
 
 def mistakes_in(capture: Capture, names: dict[Leaf, str], cotangents: Callable[[AnyNode], Any]) -> Iterator[Mistake]:
     """Yield every mistake that can be made in a recorded graph; `cotangents` gives the right one at a node."""
-    segments = segments_of(capture)
-    yield from _wrong_derivatives(capture, segments, names)
+    for slug, name, ends, correction, cost, jumps in wrong_derivatives(capture):
+        where = f"every {name}" if len(ends) > 1 else f"{name} {place_of(ends[0], names).partition(' ')[2]}".strip()
+        yield Mistake(slug, where, correction, cost, jumps)
     yield from _transposed_products(capture, names)
     for slug, node, correction, cost, jump in softmax_mistakes(capture, cotangents):
         yield Mistake(slug, place_of(node, names), correction, cost, (jump,))
@@ -42,79 +43,11 @@ def mistakes_in(capture: Capture, names: dict[Leaf, str], cotangents: Callable[[
 
 def place_of(node: AnyNode, names: dict[Leaf, str]) -> str:
     """Return how to find a step of the derivation: by the last parameter that it was computed from."""
-    leaves = [leaf for leaf in tape(node) if isinstance(leaf, Leaf) and leaf in names]
-    last = f"after {names[leaves[-1]]}" if leaves else ""
-    position = {leaf: i for i, leaf in enumerate(names)}
-    if leaves:
-        last = f"after {names[max(leaves, key=lambda leaf: position[leaf])]}"
+    before = set(tape(node))
+    last = [name for leaf, name in names.items() if leaf in before][-1:]
     what = node.primitive.name if isinstance(node, Node) else "the parameter"
-    return f"{what} {last}".strip()
+    return " after ".join([what, *last])
 
-
-# ----- The derivative of an activation -----
-
-
-def _wrong_derivatives(capture: Capture, segments: list[Segment], names: dict[Leaf, str]) -> Iterator[Mistake]:
-    everywhere: dict[tuple[str, str, str], list[tuple[Jump, float, str]]] = {}
-    for segment in segments:
-        right = _derivative(capture, segment)
-        if right is None:
-            continue
-        where = f"{segment.name} {place_of(segment.end, names).partition(' ')[2]}".strip()
-        elsewhere = [other for other in segments if other is not segment and other.a.shape == segment.a.shape]
-        for slug, correction, values, cost in _derivatives(segment, right, elsewhere):
-            jump = Jump(segment.end, _times(segment.start, values))
-            everywhere.setdefault((slug, segment.name, correction), []).append((jump, cost, where))
-    for (slug, name, correction), found in everywhere.items():
-        for jump, cost, where in found:
-            yield Mistake(slug, where, correction, cost, (jump,))
-        if len(found) > 1:
-            yield Mistake(slug, f"every {name}", correction, found[0][1] + 0.01, tuple(jump for jump, _, _ in found))
-
-
-def _times(start: AnyNode, derivative: np.ndarray) -> Callable[[Any], Cotangents]:
-    return lambda g: {start: g * derivative}
-
-
-def _derivative(capture: Capture, segment: Segment) -> np.ndarray | None:
-    """Return the right derivative of a segment, None if a cotangent cannot get from its end to its start."""
-    members = [node for node in capture.nodes if segment.start.serial <= node.serial <= segment.end.serial]
-    ones = np.ones(segment.end.shape, segment.end.dtype)
-    arrived = sweep(members, {segment.end: ones}, ends={segment.start})
-    return arrived.get(segment.start)
-
-
-def _derivatives(
-    segment: Segment, right: np.ndarray, elsewhere: Sequence[Segment]
-) -> Iterator[tuple[str, str, np.ndarray, float]]:
-    """Yield what may stand for a derivative, each once: the slug, the correction, the values and the cost."""
-    seen = {_print_of(right)}
-    multiply = f"multiply the cotangent by the derivative of {segment.name}"
-    with np.errstate(all="ignore"):
-        candidates = [("activation-derivative-missing", f"{multiply}, which is left out", np.ones_like(right), 1.1)]
-        candidates += [
-            (WRONG, f"this is {formula.text}; {multiply}", formula.values, 1.2 + formula.cost)
-            for formula in formulas(segment.name, segment.a, segment.h)
-        ]
-        candidates.append((WRONG, f"the derivative is multiplied twice; {multiply} once", right * right, 1.3))
-        candidates.append((WRONG, f"it is divided by the derivative; {multiply}", 1 / right, 1.5))
-        for other in elsewhere:
-            for formula in formulas(segment.name, other.a, other.h):
-                if formula.cost <= 0.2:
-                    text = f"this is {formula.text} of the values of another layer; {multiply} at its own"
-                    candidates.append((WRONG, text, formula.values, 1.5))
-    for slug, correction, values, cost in candidates:
-        if np.isfinite(values).all() and _print_of(values) not in seen:
-            seen.add(_print_of(values))
-            yield slug, correction, values, cost
-
-
-def _print_of(values: np.ndarray) -> bytes:
-    """Return what is the same for values that differ by rounding alone."""
-    return bytes((np.round(values, 9) + 0.0).tobytes())
-
-
-WRONG = "activation-derivative-wrong"
 
 # ----- Products with the wrong matrix -----
 

@@ -58,16 +58,16 @@ class Formula(NamedTuple):
 def formulas(name: str, a: np.ndarray, h: np.ndarray) -> Iterator[Formula]:
     """Yield what may have been written for the derivative of the activation `name` at `a`, whose output is `h`."""
     for other, (text, derivative) in BY_PRE_ACTIVATION.items():
-        yield Formula(f"the derivative of {other}, {text},", derivative(a), 0.1)
+        yield Formula(f"the derivative of {other}, {text}", derivative(a), 0.1)
     for other, (text, derivative) in BY_OUTPUT.items():
-        yield Formula(f"the derivative of {other}, {text},", derivative(h), 0.1)
+        yield Formula(f"the derivative of {other}, {text}", derivative(h), 0.1)
     for other, (text, derivative) in BY_PRE_ACTIVATION.items():
         place = "its own derivative" if other == name else f"the derivative of {other}"
         yield Formula(f"{place}, {text}, taken at the output h", derivative(h), 0.2)
     for other, (text, derivative) in BY_OUTPUT.items():
         place = "its own derivative" if other == name else f"the derivative of {other}"
         yield Formula(f"{place}, {text}, with the pre-activation for h", derivative(a), 0.2)
-    yield Formula("the activation itself, h,", h, 0.15)
+    yield Formula("the activation itself, h", h, 0.15)
     yield Formula("the pre-activation a", a, 0.3)
     yield Formula("1 − h", 1 - h, 0.3)
     yield Formula("1 + h", 1 + h, 0.3)

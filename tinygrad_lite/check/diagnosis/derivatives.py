@@ -1,0 +1,81 @@
+"""What may be written in the place of the derivative of an activation, found in the graph wherever there is one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, TypeAlias
+
+import numpy as np
+
+from tinygrad_lite.check.capture import Capture
+from tinygrad_lite.check.diagnosis.mutation import Cotangents, Jump
+from tinygrad_lite.check.diagnosis.segments import Segment, segments_of
+from tinygrad_lite.check.diagnosis.textbook import formulas
+from tinygrad_lite.tape import AnyNode, sweep
+
+WRONG = "activation-derivative-wrong"
+
+Found: TypeAlias = tuple[str, str, list[AnyNode], str, float, tuple[Jump, ...]]
+"""The slug, the activation, the outputs where it is made, the correction, the cost and the jumps."""
+
+
+def wrong_derivatives(capture: Capture) -> Iterator[Found]:
+    """Yield each mistake made at one activation, and made at all of its kind, as a loop over layers makes it."""
+    everywhere: dict[tuple[str, str, str], list[tuple[AnyNode, Jump, float]]] = {}
+    segments = segments_of(capture)
+    for segment in segments:
+        right = _derivative(capture, segment)
+        if right is None:
+            continue
+        elsewhere = [other for other in segments if other is not segment and other.a.shape == segment.a.shape]
+        for slug, correction, values, cost in _derivatives(segment, right, elsewhere):
+            jump = Jump(segment.end, _times(segment.start, values))
+            everywhere.setdefault((slug, segment.name, correction), []).append((segment.end, jump, cost))
+    for (slug, name, correction), found in everywhere.items():
+        for end, jump, cost in found:
+            yield slug, name, [end], correction, cost, (jump,)
+        if len(found) > 1:
+            ends, jumps, costs = zip(*found, strict=True)
+            yield slug, name, list(ends), correction, costs[0] + 0.01, jumps
+
+
+def _times(start: AnyNode, derivative: np.ndarray) -> Callable[[Any], Cotangents]:
+    return lambda g: {start: g * derivative}
+
+
+def _derivative(capture: Capture, segment: Segment) -> np.ndarray | None:
+    """Return the right derivative of a segment, None if a cotangent cannot get from its end to its start."""
+    members = [node for node in capture.nodes if segment.start.serial <= node.serial <= segment.end.serial]
+    ones = np.ones(segment.end.shape, segment.end.dtype)
+    arrived = sweep(members, {segment.end: ones}, ends={segment.start})
+    return arrived.get(segment.start)
+
+
+def _derivatives(
+    segment: Segment, right: np.ndarray, elsewhere: Sequence[Segment]
+) -> Iterator[tuple[str, str, np.ndarray, float]]:
+    """Yield what may stand for a derivative, each once: the slug, the correction, the values and the cost."""
+    seen = {_print_of(right)}
+    multiply = f"multiply the cotangent by the derivative of {segment.name}"
+    with np.errstate(all="ignore"):
+        candidates = [("activation-derivative-missing", f"{multiply}, which is left out", np.ones_like(right), 1.1)]
+        candidates += [
+            (WRONG, f"this is {formula.text}; {multiply}", formula.values, 1.2 + formula.cost)
+            for formula in formulas(segment.name, segment.a, segment.h)
+        ]
+        candidates.append((WRONG, f"the derivative is multiplied twice; {multiply} once", right * right, 1.3))
+        candidates.append((WRONG, f"it is divided by the derivative; {multiply}", 1 / right, 1.5))
+        for other in elsewhere:
+            for formula in formulas(segment.name, other.a, other.h):
+                if formula.cost <= 0.2:
+                    text = f"this is {formula.text}, but of the values of another layer; {multiply} at its own"
+                    candidates.append((WRONG, text, formula.values, 1.5))
+    for slug, correction, values, cost in candidates:
+        if np.isfinite(values).all() and _print_of(values) not in seen:
+            seen.add(_print_of(values))
+            yield slug, correction, values, cost
+
+
+def _print_of(values: np.ndarray) -> bytes:
+    """Return what is the same for values that differ by rounding alone."""
+    return bytes((np.round(values, 9) + 0.0).tobytes())
