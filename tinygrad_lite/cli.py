@@ -53,8 +53,8 @@ def _parser() -> argparse.ArgumentParser:
     check = commands.add_parser(
         "check",
         help="audit the formulas of notes that a Python file writes down",
-        description="Check every tg.Claim and tg.Derivation that FILE.py defines, and tell the cause and the correction "
-        "of each that fails. FILE.py is executed, so check only files that you would run. Exit status: 0 if nothing "
+        description="Check every tg.Claim and tg.Derivation that FILE.py defines, and tell what is wrong with each "
+        "that fails. FILE.py is executed, so check only files that you would run. Exit status: 0 if nothing "
         "fails, 1 if a claim fails, 2 if the file or a claim could not be run.",
     )
     check.add_argument("file", metavar="FILE.py", help="Python that defines claims; it is executed")

@@ -9,6 +9,8 @@ never changes a sign, an exponent, a factor or an index, and never picks special
 derivative of what the document defines; no verdict is written here. README.md tells the findings in prose.
 """
 
+# ruff: noqa: N802, N816, E741 - symbols are called as in the documents
+
 import inspect
 
 import numpy as np
@@ -17,6 +19,8 @@ import tinygrad_lite as tg
 from tinygrad_lite import optim
 
 # ----- How a formula is held against the truth -----
+#
+# A function that draws inputs returns its locals(): each of its names is a symbol, which formulas use by that name.
 
 
 def of(formula, symbols):
@@ -37,17 +41,13 @@ def against(truth, drawn):
     return reading
 
 
-def gradient_check(f, name, drawn, by="analytic"):
+def gradient_check(f, name, drawn):
     """Return what makes a reading of a formula for the gradient of f by a symbol: a check that names the mistake."""
 
     def reading(formula, **settings):
         def report(rng):
             symbols = drawn(rng, **settings)
-            derived = {
-                "analytic": lambda value: of(formula, symbols),
-                "vjp": lambda cotangent, value: cotangent * of(formula, symbols),
-            }
-            return tg.check_gradients(of(f, symbols), symbols[name], **{by: derived[by]}, names=[name])
+            return tg.check_gradients(of(f, symbols), symbols[name], analytic=lambda _: of(formula, symbols))
 
         return report
 
@@ -105,42 +105,51 @@ def with_ones(S):
     return np.concatenate([np.ones((len(S), 1)), S], axis=1)
 
 
+def one_hot(rng, N, K):
+    return np.eye(K)[rng.integers(K, size=N)]
+
+
 def one_layer(rng):
     N, D, K = sizes(rng, 3)
-    X, T, W = with_ones(rng.normal(size=(N, D))), np.eye(K)[rng.integers(K, size=N)], rng.normal(size=(K, D + 1))
+    X, T, W = with_ones(rng.normal(size=(N, D))), one_hot(rng, N, K), rng.normal(size=(K, D + 1))
     λ = rng.uniform(0.1, 1)
+    Y = softmax(X @ W.T)
 
     def E(W):  # 000.1
         return np.sum(T * np.log(softmax(X @ W.T))) - λ / 2 * np.sum(W**2)
 
-    return {"X": X, "T": T, "W": W, "λ": λ, "E": E, "Y": softmax(X @ W.T)}
+    return locals()
 
 
-def two_layers(rng, h=None, λ=None):
-    """Draw the network of document 000; `dh` is h'(S1), taken automatically."""
+def two_layers(rng, activation=None, λ=None):
     N, D, M, K = sizes(rng, 4)
-    X, T = with_ones(rng.normal(size=(N, D))), np.eye(K)[rng.integers(K, size=N)]
+    X, T = with_ones(rng.normal(size=(N, D))), one_hot(rng, N, K)
     W1, W2 = 0.5 * rng.normal(size=(M, D + 1)), rng.normal(size=(K, M + 1))
     λ = rng.uniform(0.1, 1) if λ is None else λ
-    name = h or rng.choice(list(H))
-    h = H[name]
+    activation = activation or rng.choice(list(H))
+    h = H[activation]
     S1 = X @ W1.T
+    dh = derivative(h, S1)  # h'(S1), taken automatically
     Z = with_ones(h(S1))
+    S2 = Z @ W2.T
+    Y = softmax(S2)
 
     def E_of_S2(S2):
         return np.sum(T * np.log(softmax(S2)))
 
-    def E(W1, W2):
-        return E_of_S2(with_ones(h(X @ W1.T)) @ W2.T) - λ / 2 * (np.sum(W1**2) + np.sum(W2**2))
+    def E_of_Z(Z):
+        return E_of_S2(Z @ W2.T)
 
-    return {
-        **{"X": X, "T": T, "W1": W1, "W2": W2, "λ": λ, "S1": S1, "Z": Z, "S2": Z @ W2.T, "Y": softmax(Z @ W2.T)},
-        **{"h": h, "dh": derivative(h, S1), "name": name, "E": E, "E_of_S2": E_of_S2},
-        "E_of_W1": lambda W1: E(W1, W2),
-        "E_of_W2": lambda W2: E(W1, W2),
-        "E_of_S1": lambda S1: E_of_S2(with_ones(h(S1)) @ W2.T),
-        "E_of_Z": lambda Z: E_of_S2(Z @ W2.T),
-    }
+    def E_of_S1(S1):
+        return E_of_Z(with_ones(h(S1)))
+
+    def E_of_W1(W1):
+        return E_of_S1(X @ W1.T) - λ / 2 * (np.sum(W1**2) + np.sum(W2**2))
+
+    def E_of_W2(W2):
+        return E_of_S2(Z @ W2.T) - λ / 2 * (np.sum(W1**2) + np.sum(W2**2))
+
+    return locals()
 
 
 def unit_by_unit(outputs, weights):
@@ -223,7 +232,7 @@ DOCUMENT_000 = [
         "∂Z/∂S1 = h'(W1ᵀX), so ∂E/∂S1 = ∂E/∂Z · h'(W1ᵀX)",
         readings={
             "h' elementwise, rows are examples, Z without its column of ones": chain(
-                dh_dS1(lambda name, X, W1: DH[name](X @ W1.T)),
+                dh_dS1(lambda activation, X, W1: DH[activation](X @ W1.T)),
                 dE_dS1(lambda E_of_Z, Z, dh: tg.grad(E_of_Z)(Z)[:, 1:] * dh),
             )
         },
@@ -242,9 +251,7 @@ DOCUMENT_000 = [
     tg.Claim(
         "000.9",
         "∂E/∂S1 = (T − Y) W2 h'(W1ᵀX)",
-        readings={
-            "h' elementwise, W2 without its bias column": dE_dS1(lambda T, Y, W2, dh: (T - Y) @ W2[:, 1:] * dh)
-        },
+        readings={"h' elementwise, W2 without its bias column": dE_dS1(lambda T, Y, W2, dh: (T - Y) @ W2[:, 1:] * dh)},
     ),
     tg.Claim(
         "000.10",
@@ -266,10 +273,10 @@ DOCUMENT_000 = [
         "and drops the bias column of W2 in 000.9",
         readings={
             "as in the code": chain(
-                *(dh_dS1(lambda S1, name: DH[name](S1), h=name) for name in H),
+                *(dh_dS1(lambda S1, activation: DH[activation](S1), activation=h) for h in H),
                 dE_dW2(lambda T, Y, Z, λ, W2: (T - Y).T @ Z - λ * W2),
                 dE_dW1(
-                    lambda T, Y, W2, name, S1, X, λ, W1: ((T - Y) @ W2[:, 1:] * DH[name](S1)).T @ X - λ * W1,
+                    lambda T, Y, W2, activation, S1, X, λ, W1: ((T - Y) @ W2[:, 1:] * DH[activation](S1)).T @ X - λ * W1
                 ),
             )
         },
@@ -283,12 +290,17 @@ def sigmoid_layer(rng):
     N, D, K = sizes(rng, 3)
     x, t, θ = rng.normal(size=(N, D)), shares(rng, N, K), rng.normal(size=(D, K))
     a = x @ θ
-    return {
-        **{"x": x, "t": t, "θ": θ, "a": a, "z": σ(a), "y": softmax(σ(a)), "δ": np.eye(K)},
-        "E": lambda θ: -np.sum(t * np.log(softmax(σ(x @ θ)))),
-        "da_dθ": np.einsum("njij->nij", tg.jacobian(lambda θ: x @ θ)(θ)),  # ∂a_j/∂θ_ij
-        "dy_dz": np.stack([tg.jacobian(softmax)(z_n) for z_n in σ(a)]),  # ∂y_k/∂z_j at [n, k, j]
-    }
+    z = σ(a)
+    y = softmax(z)
+    δ = np.eye(K)
+    dy_dz = np.stack([tg.jacobian(softmax)(z_n) for z_n in z])  # ∂y_k/∂z_j at [n, k, j]
+    dz_da = derivative(σ, a)
+    da_dθ = np.einsum("njij->nij", tg.jacobian(lambda θ: x @ θ)(θ))  # ∂a_j/∂θ_ij at [n, i, j]
+
+    def E(θ):
+        return -np.sum(t * np.log(softmax(σ(x @ θ))))
+
+    return locals()
 
 
 def up_to_k(z):
@@ -303,9 +315,17 @@ terms_by_θ = against(
 dlog_dy = against(lambda y: derivative(np.log, y), sigmoid_layer)
 dy_dz = against(lambda dy_dz: dy_dz, sigmoid_layer)
 dy_dz_as_printed = against(lambda z: np.stack([tg.jacobian(up_to_k)(z_n) for z_n in z]), sigmoid_layer)
-dz_da = gradient_check(lambda: σ, "a", sigmoid_layer, by="vjp")
 da_dθ = against(lambda da_dθ: da_dθ, sigmoid_layer)
 dE_dθ = gradient_check(lambda E: E, "θ", sigmoid_layer)
+
+
+def dz_da(formula):
+    """Return the reading of a formula for the derivative of z = σ(a), which is elementwise."""
+
+    def report(rng):
+        return tg.check_gradients(σ, sigmoid_layer(rng)["a"], vjp=lambda cotangent, a: cotangent * formula(a))
+
+    return report
 
 
 def softmax_derivative(y, δ):
@@ -326,8 +346,8 @@ DOCUMENT_001 = [
         "∂(t_k log y_k)/∂θ_ij = t_k · (d log y_k/dy_k)(∂y_k/∂z_j)(dz_j/da_j)(∂a_j/∂θ_ij)",
         readings={
             "each factor taken by itself": terms_by_θ(
-                lambda t, y, a, dy_dz, da_dθ: np.einsum(
-                    "nk,nk,nkj,nj,nij->nkij", t, derivative(np.log, y), dy_dz, derivative(σ, a), da_dθ
+                lambda t, y, dy_dz, dz_da, da_dθ: np.einsum(
+                    "nk,nk,nkj,nj,nij->nkij", t, derivative(np.log, y), dy_dz, dz_da, da_dθ
                 )
             )
         },
@@ -338,9 +358,7 @@ DOCUMENT_001 = [
         "∂y_k/∂z_j = y_k (δ_jk − y_j)",
         readings={
             "y the softmax, its sum over all outputs": dy_dz(softmax_derivative),
-            "y as printed in 001.0a, its sum up to k": dy_dz_as_printed(
-                lambda z, δ: softmax_derivative(up_to_k(z), δ)
-            ),
+            "y as printed in 001.0a, its sum up to k": dy_dz_as_printed(lambda z, δ: softmax_derivative(up_to_k(z), δ)),
         },
     ),
     tg.Claim(
@@ -360,16 +378,16 @@ DOCUMENT_001 = [
         "∂E/∂θ_ij = −Σ_n Σ_k t_k^n (δ_jk − y_j^n) · e^{a_j^n}/(1 + e^{−a_j^n})² · x_i^n",
         readings={
             "summed over examples and outputs": dE_dθ(
-                lambda t, δ, y, a, x: -np.einsum(
-                    "nk,nkj,nj,ni->ij", t, δ - y[:, None, :], np.exp(a) / (1 + np.exp(-a)) ** 2, x
+                lambda t, δ, y, a, x: (
+                    -np.einsum("nk,nkj,nj,ni->ij", t, δ - y[:, None, :], np.exp(a) / (1 + np.exp(-a)) ** 2, x)
                 )
             )
         },
         corrected=(
             "∂E/∂θ_ij = −Σ_n Σ_k t_k^n (δ_jk − y_j^n) · e^{−a_j^n}/(1 + e^{−a_j^n})² · x_i^n",
             dE_dθ(
-                lambda t, δ, y, a, x: -np.einsum(
-                    "nk,nkj,nj,ni->ij", t, δ - y[:, None, :], np.exp(-a) / (1 + np.exp(-a)) ** 2, x
+                lambda t, δ, y, a, x: (
+                    -np.einsum("nk,nkj,nj,ni->ij", t, δ - y[:, None, :], np.exp(-a) / (1 + np.exp(-a)) ** 2, x)
                 )
             ),
         ),
@@ -380,15 +398,11 @@ DOCUMENT_001 = [
         "the sum over all outputs k is an error; only the one output that contains θ_ij may appear: "
         "∂E/∂θ_ij = −Σ_n t_j^n (1 − y_j^n) · dz_j/da_j · x_i^n",
         readings={
-            "the term k = j alone": dE_dθ(
-                lambda t, y, a, x: -np.einsum("nj,nj,nj,ni->ij", t, 1 - y, derivative(σ, a), x)
-            )
+            "the term k = j alone": dE_dθ(lambda t, y, dz_da, x: -np.einsum("nj,nj,nj,ni->ij", t, 1 - y, dz_da, x))
         },
         corrected=(
             "the sum over all k belongs there: ∂E/∂θ_ij = −Σ_n Σ_k t_k^n (δ_jk − y_j^n) · dz_j/da_j · x_i^n",
-            dE_dθ(
-                lambda t, δ, y, a, x: -np.einsum("nk,nkj,nj,ni->ij", t, δ - y[:, None, :], derivative(σ, a), x)
-            ),
+            dE_dθ(lambda t, δ, y, dz_da, x: -np.einsum("nk,nkj,nj,ni->ij", t, δ - y[:, None, :], dz_da, x)),
         ),
         note="no output is constant in θ_ij: z_j stands in the denominator of every y_k",
     ),
@@ -428,33 +442,38 @@ DOCUMENT_001 = [
 
 
 def scores(rng):
-    """Draw scores f(w, x)_i, each a function of its own weights w_i, that are not linear, with their softmax."""
     K, D = sizes(rng, 2)
     x, w, t = rng.normal(size=D), rng.normal(size=(K, D)), shares(rng, K)
 
-    def f(w):
+    def f(w):  # any scores will do, of which each depends on its own weights w_i
         return np.sin(w @ x) + 0.5 * (w @ x)
 
-    return {"w": w, "t": t, "f": f, "S": np.sum(np.exp(f(w))), "J": tg.jacobian(lambda w: softmax(f(w)))(w)}
+    e = np.exp(f(w))[:, None]
+    S = np.sum(e)
+    SM = e / S
+    df = np.einsum("iid->id", tg.jacobian(f)(w))  # f'_i, the gradient of f_i by w_i
+    dŷ_dw = tg.jacobian(lambda w: softmax(f(w)))(w)
+    return locals()
 
 
-def its_own(rng):
-    """Draw the symbols at i for every i: e_i = e^{f_i}, and df_i the derivative of f_i by w_i."""
+def at_every_i(rng):
     drawn = scores(rng)
-    e = np.exp(drawn["f"](drawn["w"]))[:, None]
-    return {**drawn, "e_i": e, "SM_i": e / drawn["S"], "df_i": np.einsum("iid->id", tg.jacobian(drawn["f"])(drawn["w"]))}
+    e_i, SM_i, df_i, S = drawn["e"], drawn["SM"], drawn["df"], drawn["S"]
+    dŷ_i_dw_i = np.einsum("iid->id", drawn["dŷ_dw"])
+    return locals()
 
 
-def another(rng):
-    """Draw the symbols at i and k for every k ≠ i."""
-    own = its_own(rng)
-    i, k = np.nonzero(1 - np.eye(len(own["w"])))
-    pairs = {"e_i": own["e_i"][i], "e_k": own["e_i"][k], "SM_i": own["SM_i"][i], "SM_k": own["SM_i"][k]}
-    return {**own, **pairs, "df_k": own["df_i"][k], "J": own["J"][i, k]}
+def at_every_i_and_another_k(rng):
+    drawn = scores(rng)
+    i, k = np.nonzero(1 - np.eye(len(drawn["e"])))
+    e_i, SM_i, S = drawn["e"][i], drawn["SM"][i], drawn["S"]
+    e_k, SM_k, df_k = drawn["e"][k], drawn["SM"][k], drawn["df"][k]
+    dŷ_i_dw_k = drawn["dŷ_dw"][i, k]
+    return locals()
 
 
-dŷ_i_dw_i = against(lambda J: np.einsum("iid->id", J), its_own)
-dŷ_i_dw_k = against(lambda J: J, another)
+dŷ_i_dw_i = against(lambda dŷ_i_dw_i: dŷ_i_dw_i, at_every_i)
+dŷ_i_dw_k = against(lambda dŷ_i_dw_k: dŷ_i_dw_k, at_every_i_and_another_k)
 dL_dw = against(lambda f, w, t: tg.grad(lambda w: np.mean((softmax(f(w)) - t) ** 2))(w), scores)
 
 DOCUMENT_002 = [
@@ -506,8 +525,8 @@ DOCUMENT_002 = [
         "002.3",
         "∂L/∂w = ∂L/∂ŷ · ∂ŷ/∂w",
         readings={
-            "L the mean squared error, summed over the outputs": dL_dw(
-                lambda f, w, t, J: np.tensordot(tg.grad(lambda y: np.mean((y - t) ** 2))(softmax(f(w))), J, axes=1)
+            "L the mean squared error; summed over the outputs": dL_dw(
+                lambda SM, t, dŷ_dw: np.einsum("i,ikd->kd", tg.grad(lambda y: np.mean((y - t) ** 2))(SM[:, 0]), dŷ_dw)
             )
         },
     ),
@@ -517,9 +536,13 @@ DOCUMENT_002 = [
 
 
 def one_unit(rng):
-    D = sizes(rng, 1)
+    (D,) = sizes(rng, 1)
     W, x, t = rng.normal(size=D), rng.normal(size=D), rng.uniform(0.1, 1)
-    return {"W": W, "x": x, "t": t, "E": lambda t, x: -t * np.log(σ(W @ x))}
+
+    def E(t, x):
+        return -t * np.log(σ(W @ x))
+
+    return locals()
 
 
 def cross_entropy(t, y):
@@ -527,20 +550,31 @@ def cross_entropy(t, y):
 
 
 def nine_steps(rng):
-    """Draw the network for one example, all vectors columns; dE_dz1 and dE_dW2 are taken automatically."""
+    """Draw the network for one example, its vectors columns."""
     D, M, K = sizes(rng, 3)
     x, W1, W2, t = rng.normal(size=D), rng.normal(size=(M, D)), rng.normal(size=(K, M)), shares(rng, K)
+    λ = rng.uniform(0.1, 1)
     z1 = W1 @ x
     y1 = σ(z1)
     z2 = W2 @ y1
-    return {
-        **{"x": x, "W1": W1, "W2": W2, "t": t, "z1": z1, "y1": y1, "z2": z2, "y2": softmax(z2), "λ": rng.uniform(0.1, 1)},
-        "E_of_z2": lambda z2: cross_entropy(t, softmax(z2)),
-        "E_of_y1": lambda y1: cross_entropy(t, softmax(W2 @ y1)),
-        "E_of_z1": lambda z1: cross_entropy(t, softmax(W2 @ σ(z1))),
-        "E_of_W1": lambda W1: cross_entropy(t, softmax(W2 @ σ(W1 @ x))),
-        "E_of_W2": lambda W2: cross_entropy(t, softmax(W2 @ y1)),
-    }
+    y2 = softmax(z2)
+
+    def E_of_z2(z2):
+        return cross_entropy(t, softmax(z2))
+
+    def E_of_W2(W2):
+        return E_of_z2(W2 @ y1)
+
+    def E_of_y1(y1):
+        return E_of_z2(W2 @ y1)
+
+    def E_of_z1(z1):
+        return E_of_y1(σ(z1))
+
+    def E_of_W1(W1):
+        return E_of_z1(W1 @ x)
+
+    return locals()
 
 
 dE_dt = against(lambda E, t, x: tg.grad(E)(t, x), one_unit)
@@ -553,12 +587,10 @@ by_W1 = against(lambda E_of_W1, W1: tg.grad(E_of_W1)(W1), nine_steps)
 by_W2 = against(lambda E_of_W2, W2: tg.grad(E_of_W2)(W2), nine_steps)
 dσ_dz = against(lambda z1: derivative(σ, z1), nine_steps)
 dy1_dz1 = against(lambda z1: tg.jacobian(σ)(z1), nine_steps)
-half_the_square = gradient_check(
+with_half_the_square = gradient_check(
     lambda E_of_W2, λ: lambda W2: E_of_W2(W2) + λ / 2 * np.sum(W2**2), "W2", nine_steps
 )
-the_square = gradient_check(lambda E_of_W2, λ: lambda W2: E_of_W2(W2) + λ * np.sum(W2**2), "W2", nine_steps)
-"""With λ‖W‖² as the penalty instead of (λ/2)‖W‖²; the document does not say which."""
-
+with_the_square = gradient_check(lambda E_of_W2, λ: lambda W2: E_of_W2(W2) + λ * np.sum(W2**2), "W2", nine_steps)
 as_printed = against(  # E = Σ_j −t_j log(y_i), at every i: ∂E_i/∂z_j
     lambda z2, t: tg.jacobian(lambda z: -np.sum(t) * np.log(softmax(z)))(z2), nine_steps
 )
@@ -631,7 +663,9 @@ DOCUMENT_003 = [
         "∂E/∂x = −t · (1 + e^{−Wx}) · 1/(1 + e^{−Wx}) · (1 − 1/(1 + e^{−Wx})) · W",
         readings={
             "one unit": dE_dx(
-                lambda t, W, x: -t * (1 + np.exp(-W @ x)) * 1 / (1 + np.exp(-W @ x)) * (1 - 1 / (1 + np.exp(-W @ x))) * W
+                lambda t, W, x: (
+                    -t * (1 + np.exp(-W @ x)) * 1 / (1 + np.exp(-W @ x)) * (1 - 1 / (1 + np.exp(-W @ x))) * W
+                )
             )
         },
     ),
@@ -648,9 +682,7 @@ DOCUMENT_003 = [
     tg.Claim(
         "003.2a",
         "∂y/∂z = y(1 − y) for i = j, −y_i y_j for i ≠ j",
-        readings={
-            "y_i by z_j": dy2_dz2(lambda y2: np.where(np.eye(len(y2)) == 1, y2 * (1 - y2), -np.outer(y2, y2)))
-        },
+        readings={"y_i by z_j": dy2_dz2(lambda y2: np.where(np.eye(len(y2)) == 1, y2 * (1 - y2), -np.outer(y2, y2)))},
     ),
     tg.Claim(
         "003.2b",
@@ -741,14 +773,14 @@ DOCUMENT_003 = [
         "003.9",
         "with L2 the partial derivatives are normalised also, by multiplying with λ and value of the W (λ·W)",
         readings={
-            "∂E/∂W ⊙ λW, the penalty (λ/2)‖W‖²": half_the_square(
+            "∂E/∂W ⊙ λW, the penalty (λ/2)‖W‖²": with_half_the_square(
                 lambda E_of_W2, W2, λ: tg.grad(E_of_W2)(W2) * (λ * W2)
             ),
-            "∂E/∂W ⊙ λW, the penalty λ‖W‖²": the_square(lambda E_of_W2, W2, λ: tg.grad(E_of_W2)(W2) * (λ * W2)),
+            "∂E/∂W ⊙ λW, the penalty λ‖W‖²": with_the_square(lambda E_of_W2, W2, λ: tg.grad(E_of_W2)(W2) * (λ * W2)),
         },
         corrected=(
             "∂E/∂W + λW, the penalty (λ/2)‖W‖²",
-            half_the_square(lambda E_of_W2, W2, λ: tg.grad(E_of_W2)(W2) + λ * W2),
+            with_half_the_square(lambda E_of_W2, W2, λ: tg.grad(E_of_W2)(W2) + λ * W2),
         ),
         note="λW is added to the partial derivative, not multiplied with it",
     ),
@@ -763,65 +795,63 @@ L = 3
 
 
 def columns(rng, m=None):
-    """Draw a network with its values A[l], Z[l] and its gradients by them, which are taken automatically."""
     *n, several = sizes(rng, L + 2)
     m = several if m is None else m
-    A, Z = [rng.normal(size=(n[0], m))], [None]
     W = [None, *(rng.normal(size=(n[l], n[l - 1])) for l in range(1, L + 1))]
     b = [None, *(rng.normal(size=(n[l], 1)) for l in range(1, L + 1))]
-    Y = rng.uniform(size=(n[L], m))
+    A, Z, Y = [rng.normal(size=(n[0], m))], [None], rng.uniform(size=(n[L], m))
     for l in range(1, L + 1):
         Z.append(W[l] @ A[l - 1] + b[l])
         A.append(ACTIVATIONS[l](Z[l]))
 
-    def C(a):  # 004.5, one for each example, summed
+    def C(a):  # that of 004.5, summed over the examples
         return 0.5 * np.sum((Y - a) ** 2)
 
     def C_of_A(l, a):
-        for k in range(l + 1, L + 1):
-            a = ACTIVATIONS[k](W[k] @ a + b[k])
-        return C(a)
+        return C(a) if l == L else C_of_Z(l + 1, W[l + 1] @ a + b[l + 1])
 
     def C_of_Z(l, z):
         return C_of_A(l, ACTIVATIONS[l](z))
 
-    return {
-        **{"A": A, "Z": Z, "W": W, "b": b, "Y": Y, "C": C, "C_of_Z": C_of_Z, "a_L": A[L], "b_L": b[L]},
-        "δ": [None, *(tg.grad(lambda z: C_of_Z(l, z))(Z[l]) for l in range(1, L + 1))],  # noqa: B023 - called at once
-        "δA": [None, *(tg.grad(lambda a: C_of_A(l, a))(A[l]) for l in range(1, L + 1))],  # noqa: B023
-        "dσ": [None, *(derivative(ACTIVATIONS[l], Z[l]) for l in range(1, L + 1))],
-        "C_of_b_L": lambda b_L: C_of_Z(L, W[L] @ A[L - 1] + b_L),
-    }
+    def C_of_b(l, b):
+        return C_of_Z(l, W[l] @ A[l - 1] + b)
+
+    def C_of_W(l, W):
+        return C_of_Z(l, W @ A[l - 1] + b[l])
+
+    # δ = ∂C/∂Z[l], as 004.1 to 004.4 need it (see 004.0), ∂C/∂A[l] and σ'(Z[l]), taken automatically
+    δ = [None, *(tg.grad(C_of_Z, argnums=1)(l, Z[l]) for l in range(1, L + 1))]
+    dA = [None, *(tg.grad(C_of_A, argnums=1)(l, A[l]) for l in range(1, L + 1))]
+    dσ = [None, *(derivative(ACTIVATIONS[l], Z[l]) for l in range(1, L + 1))]
+    b_L = b[L]
+    return locals()
 
 
-def layers(of_layer):
-    """Return the values of a formula at every layer, one after another."""
-    return np.concatenate([np.ravel(of_layer(l)) for l in range(1, L + 1)])
+def layers(of_layer, last=L):
+    """Return the values of a formula at layers 1 … last, one after another."""
+    return np.concatenate([np.ravel(of_layer(l)) for l in range(1, last + 1)])
 
 
-last_δ = against(lambda δ: δ[L], columns)
-hidden_δ = against(lambda δ: np.concatenate([np.ravel(δ[l]) for l in range(1, L)]), columns)
-dC_db = against(
-    lambda C_of_Z, W, A, b: layers(lambda l: tg.grad(lambda b_l: C_of_Z(l, W[l] @ A[l - 1] + b_l))(b[l])), columns
-)
-dC_dW = against(
-    lambda C_of_Z, W, A, b: layers(lambda l: tg.grad(lambda W_l: C_of_Z(l, W_l @ A[l - 1] + b[l]))(W[l])), columns
-)
-dC_db_L = gradient_check(lambda C_of_b_L: C_of_b_L, "b_L", columns)
+dC_dZ_L = against(lambda δ: δ[L], columns)
+dC_dZ = against(lambda δ: layers(lambda l: δ[l], last=L - 1), columns)
+dC_db = against(lambda C_of_b, b: layers(lambda l: tg.grad(C_of_b, argnums=1)(l, b[l])), columns)
+dC_dW = against(lambda C_of_W, W: layers(lambda l: tg.grad(C_of_W, argnums=1)(l, W[l])), columns)
+dC_db_L = gradient_check(lambda C_of_b: lambda b_L: C_of_b(L, b_L), "b_L", columns)
 shape_of_Y = against(lambda A: np.array(A[L].shape), columns)
 shape_of_Y_in_rows = against(lambda A: np.array(A[L].T.shape), columns)
 
 
 def softmax_output(rng):
-    """Draw an output under cross-entropy over softmax, for one example."""
     (K,) = sizes(rng, 1)
     o, y = rng.normal(size=K), shares(rng, K)
-    return {"o": o, "p": softmax(o), "y": y, "L": lambda o: cross_entropy(y, softmax(o))}
+    p = softmax(o)
+    return locals()
 
 
 def prediction(rng):
     (K,) = sizes(rng, 1)
-    return {"a": rng.uniform(0.1, 0.9, size=K), "y": rng.uniform(size=K)}
+    a, y = rng.uniform(0.1, 0.9, size=K), rng.uniform(size=K)
+    return locals()
 
 
 def without_itself(i, terms):
@@ -837,28 +867,25 @@ negated_binary_cross_entropy = gradient_check(
     lambda y: lambda a: -np.sum(y * np.log(a) + (1 - y) * np.log(1 - a)), "a", prediction
 )
 dσ_do = against(lambda o: tg.jacobian(softmax)(o), softmax_output)
-dL_do = against(lambda L, o: tg.grad(L)(o), softmax_output)
+dL_do = against(lambda o, y: tg.grad(lambda o: cross_entropy(y, softmax(o)))(o), softmax_output)
 
 
 def three_steps(by_hand, rule):
-    """Return the reading of an update rule: the parameter after each of three steps, by hand and by the method named."""
+    """Return the reading of an update rule: how far the parameter is after each of three steps."""
 
     def sides(rng):
-        W = start = rng.normal(size=sizes(rng, 2))
-        δW = rng.normal(size=(3, *W.shape))
-        α = rng.uniform(0.01, 0.1)
-        stated, truth, state = [], [], [np.zeros(W.shape) for _ in rule.state]
-        memory = [np.zeros(W.shape) for _ in rule.state]
-        for t in (1, 2, 3):
-            W, *memory = by_hand(W, δW[t - 1], *memory, α, t)
-            stated.append(W - start)
-        W = start
-        for t in (1, 2, 3):
-            W, *state = rule.update(W, δW[t - 1], *state, lr=α, t=t)
-            truth.append(W - start)
-        return stated, truth
+        start = rng.normal(size=sizes(rng, 2))
+        δW, α = rng.normal(size=(3, *start.shape)), rng.uniform(0.01, 0.1)
+        zeros = [np.zeros(start.shape) for _ in rule.state]
+        for step in by_hand, lambda W, δW, *state, α, t: rule.update(W, δW, *state, lr=α, t=t):
+            W, state = start, zeros
+            moved = []
+            for t in (1, 2, 3):
+                W, *state = step(W, δW[t - 1], *state, α=α, t=t)
+                moved.append(W - start)
+            yield np.stack(moved)
 
-    return lambda rng: tuple(map(np.stack, sides(rng)))
+    return lambda rng: tuple(sides(rng))
 
 
 β, β1, β2, ε = 0.8, 0.9, 0.999, 1e-8
@@ -886,8 +913,8 @@ DOCUMENT_004 = [
         "004.0",
         "δ^l ≡ δA^l, where δW ≡ ∂C/∂W",
         readings={
-            "the δ of 004.1": last_δ(lambda δA: δA[L]),
-            "the δ of 004.3, one example": dC_db_L(lambda δA: δA[L], m=1),
+            "δ as 004.1 has it": against(lambda C, A, dσ: tg.grad(C)(A[L]) * dσ[L], columns)(lambda dA: dA[L]),
+            "δ as 004.3 has it, one example": dC_db_L(lambda dA: dA[L], m=1),
         },
         corrected=("δ^l ≡ δZ^l = ∂C/∂Z^l", dC_db_L(lambda δ: δ[L], m=1)),
         note="∂C/∂A lacks the factor σ'(z) that 004.1 and 004.2 give δ and 004.3 and 004.4 need",
@@ -896,18 +923,16 @@ DOCUMENT_004 = [
         "004.1",
         "δ^L = ∇_a C ⊙ σ'(z^L)",
         readings={
-            "σ elementwise": last_δ(lambda C, A, dσ: tg.grad(C)(A[L]) * dσ[L]),
-            "σ a softmax, σ' its derivatives by the unit's own z": against(
-                lambda L, o: tg.grad(L)(o), softmax_output
-            )(lambda y, p: -y / p * (p * (1 - p))),
+            "σ elementwise": dC_dZ_L(lambda C, A, dσ: tg.grad(C)(A[L]) * dσ[L]),
+            "σ a softmax, σ' its derivative by the unit's own z": dL_do(lambda y, p: -y / p * (p * (1 - p))),
         },
     ),
     tg.Claim(
         "004.2",
         "δ^l = ((w^{l+1})ᵀ δ^{l+1}) ⊙ σ'(z^l)",
         readings={
-            "columns are examples": hidden_δ(
-                lambda W, δ, dσ: np.concatenate([np.ravel((W[l + 1].T @ δ[l + 1]) * dσ[l]) for l in range(1, L)])
+            "columns are examples": dC_dZ(
+                lambda W, δ, dσ: layers(lambda l: (W[l + 1].T @ δ[l + 1]) * dσ[l], last=L - 1)
             )
         },
     ),
@@ -916,7 +941,7 @@ DOCUMENT_004 = [
         "∂C/∂b^l_j = δ^l_j",
         readings={
             "one example": dC_db(lambda δ: layers(lambda l: δ[l]), m=1),
-            "a batch, summed over its examples": dC_db(lambda δ: layers(lambda l: δ[l].sum(axis=1, keepdims=True))),
+            "a batch, summed over its examples": dC_db(lambda δ: layers(lambda l: np.sum(δ[l], axis=1))),
         },
     ),
     tg.Claim(
@@ -959,11 +984,7 @@ DOCUMENT_004 = [
         "∂L/∂o_i = −y_i(1 − p_i) + Σ_{k≠i} y_k p_i = p_i Σ_k y_k − y_i = p_i − y_i",
         readings={
             "y sums to 1": chain(
-                dL_do(
-                    lambda y, p: np.array(
-                        [-y[i] * (1 - p[i]) + without_itself(i, y * p[i]) for i in range(len(y))]
-                    )
-                ),
+                dL_do(lambda y, p: np.array([-y[i] * (1 - p[i]) + without_itself(i, y * p[i]) for i in range(len(y))])),
                 dL_do(lambda y, p: p * np.sum(y) - y),
                 dL_do(lambda y, p: p - y),
             )

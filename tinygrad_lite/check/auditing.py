@@ -44,8 +44,9 @@ class Audit:
 
     def _summary(self) -> str:
         verdicts = [judgement.verdict or NOT_RUN for judgement in self.judgements]
-        counts = [f"{word}: {verdicts.count(word)}" for word in ("holds", "fails", "no-formula", NOT_RUN)]
-        return f"{len(verdicts)} claims; {', '.join(count for count in counts if not count.endswith(': 0'))}"
+        words = ("holds", "fails", "no-formula", NOT_RUN)
+        counts = [f"{word}: {count}" for word in words if (count := verdicts.count(word))]
+        return f"{len(verdicts)} claims; {', '.join(counts)}"
 
 
 def audit(path: str | Path) -> Audit:

@@ -18,7 +18,7 @@ ROUNDING = 1e-10
 """The largest error that rounding accounts for."""
 
 SMALLEST_SCALE = 1e-4
-"""Errors are relative to the largest value of the truth, but to this where that is smaller, so that 0 can be claimed."""
+"""Errors are relative to the largest value of the truth, or to this where that is smaller, so that 0 can be claimed."""
 
 
 class Difference(NamedTuple):
