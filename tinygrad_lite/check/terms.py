@@ -118,6 +118,11 @@ def example_counts(capture: Capture) -> list[int]:
             found.append(shapes[0][0])
         elif name == "mean":
             found.append(int(np.prod(shapes[0])) // max(1, int(np.prod(node.shape))))
-        elif name == "divide" and is_constant[1] and _number(node.operands[1]).is_integer():
+        elif (
+            name == "divide"
+            and is_constant[1]
+            and _number(node.operands[1]).is_integer()
+            and _number(node.operands[1]) > 2
+        ):
             found.append(int(_number(node.operands[1])))
     return [m for m in dict.fromkeys(found) if m > 1]

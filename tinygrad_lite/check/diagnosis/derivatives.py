@@ -13,14 +13,14 @@ from tinygrad_lite.check.diagnosis.segments import Segment, segments_of
 from tinygrad_lite.check.diagnosis.textbook import formulas
 from tinygrad_lite.tape import AnyNode, sweep
 
-WRONG = "activation-derivative-wrong"
+MISSING, WRONG = "activation-derivative-missing", "activation-derivative-wrong"
 
 Found: TypeAlias = tuple[str, str, list[AnyNode], str, float, tuple[Jump, ...]]
 """The slug, the activation, the outputs where it is made, the correction, the cost and the jumps."""
 
 
 def wrong_derivatives(capture: Capture) -> Iterator[Found]:
-    """Yield each mistake made at one activation, and made at all of its kind, as a loop over layers makes it."""
+    """Yield each mistake made at one activation, and at all of its kind or of any, as a loop over layers makes it."""
     everywhere: dict[tuple[str, str, str], list[tuple[AnyNode, Jump, float]]] = {}
     segments = segments_of(capture)
     for segment in segments:
@@ -31,12 +31,17 @@ def wrong_derivatives(capture: Capture) -> Iterator[Found]:
         for slug, correction, values, cost in _derivatives(segment, right, elsewhere):
             jump = Jump(segment.end, _times(segment.start, values))
             everywhere.setdefault((slug, segment.name, correction), []).append((segment.end, jump, cost))
+            if slug == MISSING:
+                text = "multiply the cotangent by the derivative of each activation"
+                everywhere.setdefault((slug, "activation", text), []).append((segment.end, jump, cost + 0.05))
     for (slug, name, correction), found in everywhere.items():
         for end, jump, cost in found:
             yield slug, name, [end], correction, cost, (jump,)
         if len(found) > 1:
             ends, jumps, costs = zip(*found, strict=True)
             yield slug, name, list(ends), correction, costs[0] + 0.01, jumps
+        if len(found) > 2:  # all but that of the output
+            yield slug, name, list(ends[:-1]), correction, costs[0] + 0.02, jumps[:-1]
 
 
 def _times(start: AnyNode, derivative: np.ndarray) -> Callable[[Any], Cotangents]:
@@ -58,7 +63,7 @@ def _derivatives(
     seen = {_print_of(right)}
     multiply = f"multiply the cotangent by the derivative of {segment.name}"
     with np.errstate(all="ignore"):
-        candidates = [("activation-derivative-missing", f"{multiply}, which is left out", np.ones_like(right), 1.1)]
+        candidates = [(MISSING, f"{multiply}, which is left out", np.ones_like(right), 1.1)]
         candidates += [
             (WRONG, f"this is {formula.text}; {multiply}", formula.values, 1.2 + formula.cost)
             for formula in formulas(segment.name, segment.a, segment.h)

@@ -50,6 +50,8 @@ def fitted(claim: np.ndarray, parts: Parts, factors: Sequence[float], tolerance:
     best: Fit | None = None
     for choices in (_special(factors, parts), _solved(*sampled)):  # what has a name goes before any other number
         for weights in choices:
+            if abs(weights[0]) < 1e-9:
+                continue  # a claim that has nothing of the data is no multiple of it
             cost = _cost(weights, factors, parts)
             if best is None or cost < best.cost:
                 residual = _residual(*sampled, weights)

@@ -32,7 +32,11 @@ class Mistake(NamedTuple):
 def mistakes_in(capture: Capture, names: dict[Leaf, str], cotangents: Callable[[AnyNode], Any]) -> Iterator[Mistake]:
     """Yield every mistake that can be made in a recorded graph; `cotangents` gives the right one at a node."""
     for slug, name, ends, correction, cost, jumps in wrong_derivatives(capture):
-        where = f"every {name}" if len(ends) > 1 else f"{name} {place_of(ends[0], names).partition(' ')[2]}".strip()
+        where = (
+            f"{name}, {len(ends)} times"
+            if len(ends) > 1
+            else f"{name} {place_of(ends[0], names).partition(' ')[2]}".strip()
+        )
         yield Mistake(slug, where, correction, cost, jumps)
     yield from _transposed_products(capture, names)
     for slug, node, correction, cost, jump in softmax_mistakes(capture, cotangents):
@@ -53,27 +57,37 @@ def place_of(node: AnyNode, names: dict[Leaf, str]) -> str:
 
 
 def _transposed_products(capture: Capture, names: dict[Leaf, str]) -> Iterator[Mistake]:
-    found = []
-    for node in capture.nodes:
-        if not isinstance(node, Node) or node.primitive.name not in ("matmul", "linear"):
-            continue
-        a, b = (np.asarray(operand) for operand in node.operands[:2])
-        if node.inputs[0] is not None and b.ndim == 2 and b.shape[0] == b.shape[1]:
-            found.append(Jump(node, _instead(node, 0, _times_matrix(b if node.primitive.name == "matmul" else b.T))))
-        has_bias = node.primitive.name == "matmul" and b.ndim == 2 and b.shape[0] == b.shape[1] + 1
-        if node.inputs[0] is not None and has_bias:
-            for bias in (0, b.shape[0] - 1):  # the row of the bias, behind which no unit stands
-                units = np.delete(np.arange(b.shape[0]), bias)
-                found.append(Jump(node, _instead(node, 0, _times_square(b, units))))
-        if node.inputs[1] is not None and a.ndim == 2 and a.shape[0] == a.shape[1]:
-            found.append(Jump(node, _instead(node, 1, _matrix_times(a, turned=node.primitive.name == "linear"))))
-    for jump in found:
-        text = "the matrix is to be transposed on the way back: Wᵀ where W stands forward, W where Wᵀ does"
+    """Yield products on the way back with W for Wᵀ where the shapes allow it: one, and all that there are."""
+    squares = [jump for node in capture.nodes if isinstance(node, Node) for jump in _with_squares(node)]
+    text = "the matrix is to be transposed on the way back: Wᵀ where W stands forward, W where Wᵀ does"
+    for jump in squares:
         yield Mistake("transposed", place_of(jump.at, names), text, 1.0, (jump,))
-    if len(found) > 1:
-        yield Mistake(
-            "transposed", "every product", "the matrices are to be transposed on the way back", 1.1, tuple(found)
-        )
+    for bias in (0, -1):  # the row of the bias, behind which no unit stands
+        bordered = [jump for node in capture.nodes if isinstance(node, Node) for jump in _with_a_bias(node, bias)]
+        for jump in bordered:
+            yield Mistake("transposed", place_of(jump.at, names), text, 1.0, (jump,))
+        if len(squares + bordered) > 1:
+            jumps = tuple(squares + bordered)
+            yield Mistake("transposed", f"products, {len(jumps)} of them", text, 1.1, jumps)
+
+
+def _with_squares(node: Node) -> Iterator[Jump]:
+    if node.primitive.name not in ("matmul", "linear"):
+        return
+    a, b = (np.asarray(operand) for operand in node.operands[:2])
+    is_linear = node.primitive.name == "linear"
+    if node.inputs[0] is not None and b.ndim == 2 and b.shape[0] == b.shape[1]:
+        yield Jump(node, _instead(node, 0, _times_matrix(b.T if is_linear else b)))
+    if node.inputs[1] is not None and a.ndim == 2 and a.shape[0] == a.shape[1]:
+        yield Jump(node, _instead(node, 1, _matrix_times(a, turned=is_linear)))
+
+
+def _with_a_bias(node: Node, bias: int) -> Iterator[Jump]:
+    if node.primitive.name != "matmul" or node.inputs[0] is None:
+        return
+    b = np.asarray(node.operands[1])
+    if b.ndim == 2 and b.shape[0] == b.shape[1] + 1:
+        yield Jump(node, _instead(node, 0, _times_square(b, np.delete(np.arange(b.shape[0]), bias))))
 
 
 def _times_matrix(b: np.ndarray) -> Callable[[Any], Any]:
@@ -139,6 +153,8 @@ def _left_out_paths(capture: Capture, names: dict[Leaf, str]) -> Iterator[Mistak
         if len(uses) < 2 or not node.shape:
             continue
         for consumer, operand in uses:
+            if _is_inside_a_softmax(node, consumer) or consumer.inputs.count(node) > 1:
+                continue  # of h · h nobody leaves one half out; it is a factor that is missing
             count += 1
             if count <= MOST_PATHS:
                 what = names[node] if isinstance(node, Leaf) and node in names else place_of(node, names)
@@ -146,3 +162,8 @@ def _left_out_paths(capture: Capture, names: dict[Leaf, str]) -> Iterator[Mistak
                     f"{what} is used {len(uses)} times; add what comes back through this {consumer.primitive.name} too"
                 )
                 yield Mistake("term-missing", place_of(consumer, names), text, 1.4, (without(consumer, operand),))
+
+
+def _is_inside_a_softmax(node: AnyNode, consumer: Node) -> bool:
+    """Return whether a path belongs to a softmax written out, whose mistakes are looked for as such."""
+    return consumer.primitive.name == "max" or (isinstance(node, Node) and node.primitive.name == "exp")

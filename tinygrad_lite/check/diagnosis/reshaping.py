@@ -47,10 +47,8 @@ def _columns(claim: np.ndarray, parts: Parts, name: str) -> Iterator[tuple[Mista
             np.moveaxis(kept, axis, 0)[end] = False
             text = f"the {what}, that of the bias, is left out; keep it"
             yield Mistake(BIAS_COLUMN, name, text, 1.3, ()), claim, Parts(*(np.where(kept, part, 0) for part in parts))
-            alone = parts._replace(
-                penalty=np.where(kept, parts.penalty, 0), unpenalised=np.where(kept, 0, parts.penalty)
-            )
             if parts.penalty.any() and (parts.penalty[~kept]).any():
+                alone = parts._replace(penalty=np.where(kept, parts.penalty, 0), unpenalised=np.zeros(shape))
                 text = f"the penalty counts the {what} too; add λ times it"
                 yield Mistake("regulariser-missing", name, text, 1.2, ()), claim, alone
             wrong = np.where(kept, parts.data, parts.data[~kept].sum())

@@ -24,12 +24,9 @@ from tinygrad_lite.check.report import Cause
 from tinygrad_lite.check.terms import Term
 from tinygrad_lite.tape import AnyNode, Leaf
 
-TIMES_ROUNDING = 10
-"""How many times the rounding of a gradient may remain unexplained: a mistake rounds otherwise."""
-
-AT_LEAST = (0.0, 1e-9, 1e-6)
-"""What may remain relative to the largest entry, in turn until something explains the claim."""
-
+UNEXPLAINED = ((1, 0.0), (10, 0.0), (10, 1e-9), (10, 1e-6))
+"""How many roundings of the gradient, or else how much of its largest entry, may remain unexplained, in turn until
+something explains the claim: a mistake rounds otherwise than what is right."""
 
 MOST_FETCHED = 3.0
 """The cost beyond which mistakes are not put together any more: three of them explain too much."""
@@ -74,12 +71,14 @@ class Diagnosis:
         name: str,
     ) -> tuple[Cause, ...]:
         """Return the causes that together make the claim of the right gradient of the data."""
+        if not claim.any() and right.any():
+            return (Cause("term-missing", None, 0.0, name, "all of it is 0; what comes back to it is left out"),)
         largest = float(np.max(np.abs(claim), initial=0.0, where=np.isfinite(claim)))
         expected = float(np.max(np.abs(right + penalty.gradient), initial=0.0)) or 1.0
         with np.errstate(all="ignore"):
             candidates: list[tuple[Mistake | None, np.ndarray]] = [(None, right), *mutants]
-            for least in AT_LEAST:
-                tolerance = max(TIMES_ROUNDING * rounding * max(1.0, largest / expected), least * largest)
+            for times, share in UNEXPLAINED:
+                tolerance = max(times * rounding * max(1.0, largest / expected), share * largest)
                 best = self._best(claim, candidates, penalty, tolerance, name)
                 if best is not None:
                     return causes_of(

@@ -10,6 +10,9 @@ from tinygrad_lite.check.capture import Capture
 from tinygrad_lite.check.diagnosis.textbook import FUNCTIONS
 from tinygrad_lite.tape import AnyNode, Node
 
+LOSSES = ("exp", "log")
+"""What is rather a part of a softmax or a loss than an activation, unless a product takes it up."""
+
 REDUCTIONS = ("sum", "mean", "sum_squares", "weighted_sum")
 
 
@@ -53,9 +56,18 @@ def segments_of(capture: Capture) -> list[Segment]:
             sources[consumer] is not start and consumer.primitive.name not in REDUCTIONS
             for consumer, _ in consumers[node]
         )
+        if name in LOSSES or node.primitive.name in LOSSES:
+            name, leaves_it = None, leaves_it and _feeds_products(node, sources, start, consumers)
         if name is not None or leaves_it:
             segments.append(Segment(name or node.primitive.name, start, node, a, h))
     return segments
+
+
+def _feeds_products(
+    node: Node, sources: dict[AnyNode, AnyNode], start: AnyNode, consumers: dict[AnyNode, list[tuple[Node, int]]]
+) -> bool:
+    outside = [consumer for consumer, _ in consumers[node] if sources[consumer] is not start]
+    return all(consumer.primitive.name in ("matmul", "linear", "concatenate") for consumer in outside)
 
 
 def _source(node: AnyNode, sources: dict[AnyNode, AnyNode]) -> AnyNode:

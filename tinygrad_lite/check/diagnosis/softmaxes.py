@@ -48,6 +48,9 @@ def _at_logits(capture: Capture, node: AnyNode, axis: int, cotangents: Callable[
         if not np.allclose(targets.sum(axis=axis), c, rtol=1e-6):
             continue
         yield "softmax-diagonal-only", node, DIAGONAL, 1.1, Jump(node, _constant(node, targets * (p - 1)))
+        for what, part in (("the probabilities are", -targets), ("the targets are", c * p)):
+            text = f"{what} left out of p − t"
+            yield "term-missing", node, text, 1.15, Jump(node, _constant(node, part))
         others = [other for other in (None, *range(node.ndim)) if other != axis]
         for other in others:
             wrong = c * (_softmax(capture.values[node], other) - p) + delta
@@ -85,7 +88,15 @@ def _at_output(capture: Capture, node: Node, logits: list[AnyNode]) -> Iterator[
                 yield "softmax-diagonal-only", node, DIAGONAL, 1.1, Jump(node, _times(start, y * (1 - y)))
                 text = "multiply the cotangent by the derivative of softmax, which is left out"
                 yield "activation-derivative-missing", node, text, 1.2, Jump(node, _times(start, np.ones_like(y)))
+                for other in (None, *range(node.ndim)) if node.ndim > 1 else ():
+                    if other != axis:
+                        text = f"of y(g − Σ g·y) the sum is over axis {axis}, the classes of one example"
+                        yield "wrong-axis", node, text, 1.2, Jump(node, _summed_over(other, start, y))
                 break
+
+
+def _summed_over(axis: int | None, start: AnyNode, y: np.ndarray) -> Callable[[Any], dict[AnyNode, Any]]:
+    return lambda g: {start: y * (g - np.sum(g * y, axis=axis, keepdims=True))}
 
 
 def _times(start: AnyNode, derivative: np.ndarray) -> Callable[[Any], dict[AnyNode, Any]]:
