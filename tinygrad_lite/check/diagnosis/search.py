@@ -71,8 +71,6 @@ class Diagnosis:
         name: str,
     ) -> tuple[Cause, ...]:
         """Return the causes that together make the claim of the right gradient of the data."""
-        if not claim.any() and right.any():
-            return (Cause("term-missing", None, 0.0, name, "all of it is 0; what comes back to it is left out"),)
         largest = float(np.max(np.abs(claim), initial=0.0, where=np.isfinite(claim)))
         expected = float(np.max(np.abs(right + penalty.gradient), initial=0.0)) or 1.0
         with np.errstate(all="ignore"):
@@ -81,10 +79,12 @@ class Diagnosis:
                 tolerance = max(times * rounding * max(1.0, largest / expected), share * largest)
                 best = self._best(claim, candidates, penalty, tolerance, name)
                 if best is not None:
-                    return causes_of(
-                        best.mistake, best.fit, self._evidence.batch_sizes, penalty, name, max(largest, expected)
-                    )
-        return unknown(claim, right + penalty.gradient, name)
+                    break
+        if not claim.any() and right.any() and (best is None or best.cost > 1.0):
+            return (Cause("term-missing", None, 0.0, name, "all of it is 0; what comes back to it is left out"),)
+        if best is None:
+            return unknown(claim, right + penalty.gradient, name)
+        return causes_of(best.mistake, best.fit, self._evidence.batch_sizes, penalty, name, max(largest, expected))
 
     def _best(
         self,
