@@ -136,14 +136,14 @@ def test_a_factor_is_told_and_what_to_do_about_it() -> None:
     (cause,) = report.rows[0].diagnosis
     assert cause.slug == "scale"
     assert cause.factor == pytest.approx(1.7)
-    assert str(cause) == "scale (× 1.7) in w1: divide it by 1.7"
+    assert str(cause) == "scale (× 1.7) in w1: divide the gradient by 1.7"
 
 
 def test_a_forgotten_mean_names_the_number_of_examples() -> None:
     report = tg.check_gradients(loss, W1, W2, analytic=lambda *w: tuple(9 * g for g in by_hand(*w)))
-    assert str(report.rows[1].diagnosis[0]) == "batch-mean (× 9) in w2: divide by the 9 examples"
+    assert str(report.rows[1].diagnosis[0]) == "batch-mean (× 9) in w2: divide the gradient by 9"
     report = tg.check_gradients(loss, W1, W2, analytic=lambda *w: tuple(g / 9 for g in by_hand(*w)))
-    assert "do not divide by the 9 examples again" in str(report.rows[1].diagnosis[0])
+    assert "do not divide the gradient by 9 again" in str(report.rows[1].diagnosis[0])
 
 
 def test_a_wrong_derivative_is_named_for_what_it_is() -> None:

@@ -15,6 +15,8 @@ import numpy as np
 from tinygrad_lite.errors import DetachError
 from tinygrad_lite.mode import ModeChange
 from tinygrad_lite.primitives import stop_gradient
+from tinygrad_lite.primitives.definition import Rule
+from tinygrad_lite.primitives.primitive import Plan
 from tinygrad_lite.tape import AnyNode, Leaf, Node, leading_to, sweep, tape
 from tinygrad_lite.tensor import Tensor
 
@@ -59,6 +61,31 @@ class Capture(NamedTuple):
                     values[node] = node.primitive.forward(*operands_of(node, values), **node.static)
         return values
 
+    def again(
+        self,
+        moved: Mapping[AnyNode, np.ndarray],
+        result: Callable[[list[Any], np.ndarray], np.ndarray] = lambda _operands, found: found,
+        rule: Callable[[Rule], Rule] = lambda rule: rule,
+    ) -> tuple[Capture, dict[AnyNode, AnyNode]]:
+        """Return the whole recorded again with leaves moved, to be differentiated there, and the new node of each.
+
+        `result` changes what each operation gives, and `rule` each derivative rule.
+        """
+        values: Values = {node: moved.get(node, value) for node, value in self.values.items() if node in self.leaves}
+        fresh = dict(values)
+        new: dict[AnyNode, AnyNode] = {}
+        for node in self.nodes:
+            if not isinstance(node, Node):
+                new[node] = node
+                continue
+            operands = operands_of(node, values)
+            found = result(operands, np.asarray(node.primitive.forward(*operands, **node.static)))
+            plan = Plan(tuple((i, rule(own)) for i, own in node.plan.rules), (), True)
+            inputs = tuple(None if parent is None else new[parent] for parent in node.inputs)
+            new[node] = Node(node.primitive, node.static, plan, inputs, tuple(operands), found, node.scope)
+            values[node] = fresh[new[node]] = found
+        return Capture(list(new.values()), self.leaves, new[self.root], fresh, True), new
+
     def gradients(self, seeds: Mapping[AnyNode, float]) -> list[np.ndarray | None]:
         """Return ∂(Σ seed · node)/∂leaf for each parameter, None where nothing arrives."""
         arrived = self.pulled_back({node: np.full(node.shape, seed, node.dtype) for node, seed in seeds.items()})
@@ -92,8 +119,10 @@ def captured(call: Callable[[], Any], parameters: Sequence[Tensor]) -> Capture |
     try:
         with ModeChange(record=True, whole=True):
             result = call()
-    except DetachError:
-        return None
+    except (DetachError, ValueError) as problem:
+        if isinstance(problem, DetachError) or isinstance(problem.__cause__, DetachError):
+            return None
+        raise
     if not isinstance(result, Tensor) or result._node is None:
         return None
     return Capture.of(result, parameters, whole=True)

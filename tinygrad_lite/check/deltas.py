@@ -30,9 +30,9 @@ def delta_rows(
     named = {} if capture is None else _named(capture)
     for name in deltas:
         if len(named.get(name, ())) != 1:
-            what = "names more than one value" if name in named else "names no value that the result depends on"
+            what = "names more than one value" if name in named else "the result depends on no value that is named"
             raise ArgumentError(
-                f"deltas: the function {what} {name!r} with tg.named(value, {name!r}); it names {sorted(named)}"
+                f"deltas: {what} {name!r} with tg.named(value, {name!r}); the function names {sorted(named)}"
             )
     assert capture is not None
     order = sorted(deltas, key=lambda name: -named[name][0].serial)

@@ -72,7 +72,7 @@ class Evidence:
     @cached_property
     def penalty_terms(self) -> list[Term]:
         """The terms that are penalties on every parameter that they see, unless there is nothing else."""
-        penalties = [term for term in self.terms if self._is_penalty(term)]
+        penalties = [term for term in self.terms if self._is_penalty(term)] if len(self.terms) > 1 else []
         return penalties if len(penalties) < len(self.terms) else []
 
     @cached_property
@@ -81,8 +81,25 @@ class Evidence:
         return [term for term in self.terms if not any(term is penalty for penalty in self.penalty_terms)]
 
     def _is_penalty(self, term: Term) -> bool:
-        seen = [(g, v) for g, v in zip(term.gradients, self.problem.values, strict=True) if g is not None and g.any()]
+        """Return whether the gradient of a term is that of a penalty, a little way off, where no parameter is zero."""
+        if self.capture is None or not self.capture.is_whole:
+            gradients, values = term.gradients, self.problem.values
+        else:
+            elsewhere, node_of = self._elsewhere
+            gradients = elsewhere.gradients({node_of[term.node]: term.factor})
+            values = [elsewhere.values[leaf] for leaf in elsewhere.leaves]
+        seen = [(g, v) for g, v in zip(gradients, values, strict=True) if g is not None and g.any()]
         return bool(seen) and all(is_decay(gradient, values) for gradient, values in seen)
+
+    @cached_property
+    def _elsewhere(self) -> tuple[Capture, dict[AnyNode, AnyNode]]:
+        """The recording at parameters somewhat off."""
+        assert self.capture is not None
+        rng = np.random.default_rng(0)
+        pairs = zip(self.capture.leaves, self.problem.values, strict=True)
+        moved: dict[AnyNode, np.ndarray] = {leaf: v + 0.1 * rng.standard_normal(v.shape) for leaf, v in pairs}
+        with np.errstate(all="ignore"):
+            return self.capture.again(moved)
 
     @cached_property
     def batch_sizes(self) -> list[int]:

@@ -65,7 +65,8 @@ def check_gradients(
     """
     if sum(given is not None for given in (analytic, vjp, jacobian)) > 1:
         raise ArgumentError("give one of analytic=, vjp= and jacobian=")
-    generator = np.random.default_rng(rng)
+    tolerance = _tolerance(rtol, atol)
+    generator = _generator(rng)
     problem = Problem(f, args, names)
     result = problem.evaluated_twice()
     if vjp is not None or jacobian is not None or (result.size != 1 and analytic is None):
@@ -75,7 +76,6 @@ def check_gradients(
     evidence = Evidence(problem, generator)
     by_hand = claimed(problem, analytic, vjp, jacobian)
     diagnosis = Diagnosis(evidence, None if by_hand is None else by_hand.gradients)
-    tolerance = None if rtol is None and atol is None else (rtol or 0.0, atol or 0.0)
     rows = [judged(evidence, i, by_hand, diagnosis, tolerance, every_element) for i in range(len(problem.values))]
     if by_hand is not None and by_hand.jacobians is not None:
         pairs = enumerate(zip(rows, by_hand.jacobians, strict=True))
@@ -86,3 +86,17 @@ def check_gradients(
         delta_rows(evidence, deltas or {}, tolerance, diagnosis),
         evidence.notes(every_element),
     )
+
+
+def _tolerance(rtol: float | None, atol: float | None) -> tuple[float, float] | None:
+    for name, given in (("rtol", rtol), ("atol", atol)):
+        if given is not None and not (isinstance(given, int | float) and 0 <= given < np.inf):
+            raise ArgumentError(f"{name} is a number of at least 0, got {given!r}")
+    return None if rtol is None and atol is None else (rtol or 0.0, atol or 0.0)
+
+
+def _generator(rng: np.random.Generator | int) -> np.random.Generator:
+    try:
+        return np.random.default_rng(rng)
+    except (TypeError, ValueError) as problem:
+        raise ArgumentError(f"rng is a numpy.random.Generator or a seed of at least 0, got {rng!r}") from problem

@@ -10,12 +10,21 @@ from tinygrad_lite.check.claimed import Claimed
 from tinygrad_lite.check.diagnosis.search import Diagnosis
 from tinygrad_lite.check.evidence import Evidence
 from tinygrad_lite.check.numeric.agreement import Numeric, Parameter, numeric_of
+from tinygrad_lite.check.numeric.moves import Moves
 from tinygrad_lite.check.numeric.slopes import STEP
-from tinygrad_lite.check.report import Row, Status
+from tinygrad_lite.check.report import Cause, Row, Status
 from tinygrad_lite.check.terms import Term
 
 Tolerance: TypeAlias = tuple[float, float] | None
 """The relative and the absolute one that were asked for, None to go by rounding."""
+
+KINK_STEP = 1e-6
+"""How far all entries at kinks are moved at once."""
+
+WRONG_AUTOMATICALLY = (
+    "the automatic gradient is not what the function does when it is moved: it jumps, or something on the way is taken "
+    "for a constant (.item(), .numpy(), .data, no_grad), or a rule of tg.primitive is wrong"
+)
 
 LOOKED_AT = 1000
 """At how many entries a disagreement is looked at for a kink."""
@@ -67,6 +76,7 @@ def judged(
     numeric = numeric_of(evidence.moves, parameter, first, every_element, evidence.rng)
     smooth = numeric.wrong[~numeric.between(automatic)[numeric.wrong]]
     status, note = _status(evidence, i, found, numeric, parameter, len(smooth) > 0)
+    is_mistaken = status == "differs" and len(found.wrong) > 0 and not len(smooth)
     entry = _entry_to_show(found, numeric, smooth)
     return Row(
         name=evidence.problem.names[i],
@@ -79,9 +89,16 @@ def judged(
         worst_index=tuple(int(k) for k in np.unravel_index(entry, automatic.shape)) if automatic.size else (),
         values=_values(found, automatic, numeric, entry),
         budget=found.allowed,
-        diagnosis=diagnosis.of(i, rounding) if status == "differs" and len(found.wrong) else (),
+        diagnosis=_causes(evidence, i, diagnosis, rounding) if is_mistaken else (),
         note=note,
     )
+
+
+def _causes(evidence: Evidence, i: int, diagnosis: Diagnosis, rounding: float) -> tuple[Cause, ...]:
+    if any(term.gradients[i] is not None for term in evidence.terms):
+        return diagnosis.of(i, rounding)
+    name = evidence.problem.names[i]
+    return (Cause("unknown", None, 1.0, name, "the function does not depend on it, so its gradient is 0"),)
 
 
 def _worth_a_look(found: Comparison, automatic: np.ndarray) -> list[int]:
@@ -99,24 +116,29 @@ def _status(
     evidence: Evidence, i: int, found: Comparison, numeric: Numeric, parameter: Parameter, numeric_wrong: bool
 ) -> tuple[Status, str]:
     """Return the status, and what it means here."""
-    forgiven = _all_between(found, numeric, parameter)
+    forgiven = _all_between(evidence, found, numeric, parameter)
+    kinks = _at_kinks(numeric, parameter)
+    if not np.isfinite(evidence.moves.base).all():
+        return "differs", f"the function is {evidence.moves.base[-1]} at these parameters"
     if not np.isfinite(parameter.automatic).all():
         return "differs", "the automatic gradient is not finite"
     if not found.fits:
         assert found.hand is not None
         return "differs", f"the gradient by hand has shape {found.hand.shape}, the parameter {parameter.values.shape}"
-    if numeric_wrong and not len(found.wrong):
-        return "differs", "the automatic gradient is not what the function does when it is moved"
-    if numeric_wrong or (len(found.wrong) and not forgiven):
-        return "differs", ""
-    silent = _vacuous(evidence, i, parameter)
+    if numeric_wrong:
+        return "differs", WRONG_AUTOMATICALLY
+    if len(found.wrong) and not forgiven:
+        return "differs", kinks if found.fits else ""
+    silent = "" if kinks else _vacuous(evidence, i, parameter)
     if silent:
         return "vacuous", silent
     hidden = _undetectable(evidence.penalty_terms, i, found)
     if hidden:
         return "undetectable", hidden
-    kinks = int(np.count_nonzero(numeric.entries.on_kink))
-    return ("kink", _at_kinks(numeric, parameter)) if kinks or numeric.unchecked else ("agrees", "")
+    if kinks:
+        return "kink", kinks
+    unseen = evidence.penalty_terms and found.hand is not None and not parameter.values.any()
+    return "agrees", "all zeros, so a penalty on it in the derivation could not be seen" if unseen else ""
 
 
 def _at_kinks(numeric: Numeric, parameter: Parameter) -> str:
@@ -135,12 +157,32 @@ def _at_kinks(numeric: Numeric, parameter: Parameter) -> str:
     return "; ".join(told)
 
 
-def _all_between(found: Comparison, numeric: Numeric, parameter: Parameter) -> bool:
+def _all_between(evidence: Evidence, found: Comparison, numeric: Numeric, parameter: Parameter) -> bool:
     """Return whether the gradient by hand differs only on kinks, and lies between the slopes on either side there."""
     if found.hand is None or not found.fits or not numeric.entries.on_kink.any():
         return False
     between = numeric.entries.indices[numeric.between(found.hand)]
-    return bool(np.isin(found.wrong, between).all())
+    return bool(np.isin(found.wrong, between).all()) and _together(evidence.moves, found, parameter, between)
+
+
+def _together(moves: Moves, found: Comparison, parameter: Parameter, between: np.ndarray) -> bool:
+    """Return whether the gradient by hand is also between the slopes where all entries at kinks move as one.
+
+    One by one, each of three that tie for the largest may have any slope from 0 to 1, but not all three 1.
+    """
+    assert found.hand is not None
+    for signs in (np.ones(len(between)), np.where(found.hand.reshape(-1)[between] > 0, 1.0, -1.0)):
+        direction = np.zeros(parameter.values.size)
+        direction[between] = KINK_STEP * signs
+        ahead = moves.along(parameter.position, direction.reshape(parameter.values.shape)).values[-1]
+        behind = moves.along(parameter.position, -direction.reshape(parameter.values.shape)).values[-1]
+        slopes = (ahead - moves.base[-1]) / KINK_STEP, (moves.base[-1] - behind) / KINK_STEP
+        by_hand, automatic = (float(g.reshape(-1)[between] @ signs) for g in (found.hand, parameter.automatic))
+        room = 1e-4 * (1.0 + abs(by_hand) + abs(automatic))
+        low, high = min(slopes) - room, max(slopes) + room
+        if low <= automatic <= high and not low <= by_hand <= high:
+            return False
+    return True
 
 
 def _vacuous(evidence: Evidence, i: int, parameter: Parameter) -> str:
@@ -175,8 +217,8 @@ def _undetectable(penalties: list[Term], i: int, found: Comparison) -> str:
         return ""
     named = ", ".join(f"{term.name} ({size:.1e})" for term, size in hidden)
     return (
-        f"a mistake in {named} would be below the {found.allowed:.1e} that may be rounding; make it larger, "
-        "or let the derivation compute in float64"
+        f"a mistake in the penalty {named} would be below the {found.allowed:.1e} that may be rounding; make it "
+        "larger, move away from zeros, or let the derivation compute in float64"
     )
 
 
@@ -195,7 +237,7 @@ def _values(
     """Return the three gradients at an entry."""
     if not automatic.size:
         return None if found.hand is None else 0.0, 0.0, 0.0
-    hand = None if found.hand is None else float(found.hand.reshape(-1)[entry]) if found.fits else np.nan
+    hand = float(found.hand.reshape(-1)[entry]) if found.hand is not None and found.fits else None
     return hand, float(automatic.reshape(-1)[entry]), numeric.at(entry)
 
 

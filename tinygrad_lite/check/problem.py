@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 
 from tinygrad_lite.check.capture import Capture, captured
-from tinygrad_lite.errors import ArgumentError, DtypeError, ShapeError
+from tinygrad_lite.errors import ArgumentError, DetachError, DtypeError, ShapeError
 from tinygrad_lite.mode import no_grad
 from tinygrad_lite.nested import has_parameters, leaves_of, map_leaves, matching, paths_of, substituted
 from tinygrad_lite.tensor import Tensor, carries_gradient
-from tinygrad_lite.transforms.recording import recorded, transient
+from tinygrad_lite.transforms.recording import Recording, recorded, transient
 
 
 class Problem:
@@ -43,7 +43,12 @@ class Problem:
         if names is not None:
             if len(names) != len(self.values):
                 raise ArgumentError(f"got {len(names)} names for {len(self.values)} parameters")
+            if len(set(names)) != len(names) or not all(isinstance(name, str) for name in names):
+                raise ArgumentError(f"names are texts, each another, got {list(names)}")
             self.names = list(names)
+        for name, value in zip(self.names, self.values, strict=True):
+            if not np.isfinite(value).all():
+                raise ArgumentError(f"{name} holds {np.count_nonzero(~np.isfinite(value))} values that are not finite")
 
     # ----- The function -----
 
@@ -52,6 +57,8 @@ class Problem:
         tensors_for_modules = self._in_place_of_parameters(values)
         with no_grad():
             given = self.f(*substituted(self.args, tensors_for_modules))
+        if isinstance(given, list | tuple | dict):
+            raise ArgumentError(f"a gradient check needs one number or array, but the function gave {given!r}")
         array = given.numpy() if isinstance(given, Tensor) else np.asarray(given)
         if array.dtype.kind not in "fiub":
             raise ArgumentError(f"a gradient check needs a result of numbers, but the function gave {given!r}")
@@ -92,10 +99,18 @@ class Problem:
         parameters = [transient(value, name) for value, name in zip(self.values, self.names, strict=True)]
         capture = captured(lambda: self._contracted(self.f(*substituted(self.args, parameters))), parameters)
         if capture is None:
-            recording = recorded(lambda *args: self._contracted(self.f(*args)), self.args, range(len(self.args)))
+            recording = self._recorded_as_far_as_it_goes()
             if carries_gradient(recording.result):
                 return Capture.of(recording.result, recording.targets, whole=False)
         return capture
+
+    def _recorded_as_far_as_it_goes(self) -> Recording:
+        try:
+            return recorded(lambda *args: self._contracted(self.f(*args)), self.args, range(len(self.args)))
+        except ValueError as problem:
+            if isinstance(problem.__cause__, DetachError):  # of array[0] = t NumPy tells otherwise
+                raise problem.__cause__ from None
+            raise
 
     def of_values(self) -> Callable[..., Any]:
         """Return the function of the values of its parameters alone."""
@@ -117,6 +132,8 @@ class Problem:
 
     def by_hand(self, derivation: Callable[..., Any], what: str, *before: Any) -> list[np.ndarray]:
         """Return what a derivation gives for each parameter; `before` precedes the arguments, which are in float64."""
+        if not callable(derivation):
+            raise ArgumentError(f"{what} is the function that computes what was derived, got {derivation!r}")
         with no_grad():
             claimed = derivation(*before, *map_leaves(_copied, self.args))
         arguments = self.args[0] if len(self.args) == 1 else self.args
@@ -163,9 +180,13 @@ def _argument_names(f: Callable[..., Any], count: int) -> list[str]:
 
 
 def _array(claim: Any, what: str) -> np.ndarray:
-    gradient = claim.numpy() if isinstance(claim, Tensor) else np.asarray(claim)
+    try:
+        gradient = claim.numpy() if isinstance(claim, Tensor) else np.asarray(claim)
+    except ValueError as problem:
+        raise ArgumentError(f"{what} must return arrays, got {claim!r}: {problem}") from problem
     if gradient.dtype.kind not in "fiub":
-        raise ArgumentError(f"{what} must return arrays of numbers, got {type(claim).__name__}")
+        kind = f"{gradient.dtype} values" if isinstance(claim, np.ndarray) else type(claim).__name__
+        raise ArgumentError(f"{what} must return arrays of real numbers, got {kind}")
     return gradient
 
 

@@ -31,7 +31,8 @@ class Cause:
     """What to write instead."""
 
     def __str__(self) -> str:
-        factor = "" if self.factor is None else f" (× {self.factor:.6g})"
+        digits = 6 if self.factor is None or abs(self.factor - 1) > 1e-4 else 15
+        factor = "" if self.factor is None else f" (× {self.factor:.{digits}g})"
         return f"{self.slug}{factor} in {self.where}: {self.correction}"
 
 
@@ -43,8 +44,9 @@ class Row:
     largest of either; None where no handwritten gradient was given, infinite where its shape does not fit.
     `numeric_abs_error` holds the automatic gradient against the numeric one, over the `entries_checked` of `entries`
     one by one and along random directions over all of them. `values` are the (handwritten, automatic, numeric) ones at
-    `worst_index`, where the disagreement is largest. Up to `budget` apart, the handwritten and the automatic gradient
-    differ by their rounding alone. `diagnosis` holds the causes that together explain the difference.
+    `worst_index`, where the disagreement is largest; the first is None if there is none of the shape that it should
+    have. Up to `budget` apart, the handwritten and the automatic gradient differ by their rounding alone. `diagnosis`
+    holds the causes that together explain the difference.
     """
 
     name: str

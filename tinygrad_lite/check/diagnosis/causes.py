@@ -25,7 +25,9 @@ def causes_of(
     causes = []
     if mistake is not None:
         causes.append(Cause(mistake.slug, None, residual, mistake.where, mistake.correction))
-    causes += _of_the_factor(fit.data, batch_sizes, residual, name)
+    is_whole = not penalty.gradient.any() or fit.penalty == fit.data
+    what = "the gradient" if is_whole else "the gradient of the data, not that of the penalty"
+    causes += _of_the_factor(fit.data, batch_sizes, residual, name, what)
     if penalty.gradient.any() and fit.penalty not in (1.0, fit.data):
         causes.append(_of_the_penalty(fit.penalty, penalty, residual, name))
     if fit.unpenalised:
@@ -33,21 +35,25 @@ def causes_of(
     return tuple(causes)
 
 
-def _of_the_factor(factor: float, batch_sizes: Sequence[int], residual: float, name: str) -> list[Cause]:
+def _of_the_factor(factor: float, batch_sizes: Sequence[int], residual: float, name: str, what: str) -> list[Cause]:
     causes = []
     size = abs(factor)
+    turned = Cause("sign", -1.0, residual, name, f"turn the sign of {what} around")
     if size == 1.0 and factor < 0:
-        return [Cause("sign", -1.0, residual, name, "turn the sign around")]
+        return [turned]
     for m in batch_sizes:
         if size in (float(m), 1.0 / m):
-            do = f"divide by the {m} examples" if size > 1 else f"do not divide by the {m} examples again"
+            do = f"divide {what} by {m}" if size > 1 else f"do not divide {what} by {m} again"
             causes.append(Cause("batch-mean", size, residual, name, do))
-            if factor < 0:
-                causes.append(Cause("sign", -1.0, residual, name, "turn the sign around"))
-            return causes
+            return [*causes, turned] if factor < 0 else causes
     if size != 1.0:
-        causes.append(Cause("scale", factor, residual, name, f"divide it by {factor:.6g}"))
+        causes.append(Cause("scale", factor, residual, name, f"divide {what} by {_precise(factor)}"))
     return causes
+
+
+def _precise(factor: float) -> str:
+    """Return a factor with as many digits as tell it from 1."""
+    return f"{factor:.6g}" if abs(factor - 1) > 1e-4 else f"{factor:.15g}"
 
 
 def _of_the_penalty(share: float, penalty: Penalty, residual: float, name: str) -> Cause:
@@ -77,6 +83,6 @@ def unknown(claim: np.ndarray, right: np.ndarray, name: str) -> tuple[Cause, ...
         return (Cause("unknown", None, np.inf, name, text),)
     off = np.abs(claim - right)
     largest = max(float(np.max(np.abs(claim), initial=0.0)), float(np.max(np.abs(right), initial=0.0))) or 1.0
-    wrong = int(np.count_nonzero(off > 1e-9 * largest))
+    wrong = int(np.count_nonzero(~(off <= 1e-15 * largest)))
     text = f"{wrong} of {claim.size} entries differ, which none of the known mistakes explains"
     return (Cause("unknown", None, float(off.max()) / largest, name, text),)

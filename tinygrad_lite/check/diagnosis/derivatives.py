@@ -61,6 +61,9 @@ def _derivatives(
 ) -> Iterator[tuple[str, str, np.ndarray, float]]:
     """Yield what may stand for a derivative, each once: the slug, the correction, the values and the cost."""
     seen = {_print_of(right)}
+    if np.ptp(right) <= 1e-12 * np.max(np.abs(right), initial=0.0) and right.any():
+        yield "scale", f"multiply the cotangent by {right.flat[0]:.6g}, which is left out", np.ones_like(right), 1.2
+        return
     multiply = f"multiply the cotangent by the derivative of {segment.name}"
     with np.errstate(all="ignore"):
         candidates = [(MISSING, f"{multiply}, which is left out", np.ones_like(right), 1.1)]

@@ -42,7 +42,7 @@ def fitted(claim: np.ndarray, parts: Parts, factors: Sequence[float], tolerance:
 
     `factors` are those that a mean over the examples may have left behind, such as their number.
     """
-    if not np.isfinite(claim).all() or not np.isfinite(parts.data).all():
+    if not all(np.isfinite(values).all() for values in (claim, *parts)):
         return None
     sampled = _sampled(claim, parts)
     if not _is_within_reach(*sampled, tolerance):
@@ -64,10 +64,19 @@ def fitted(claim: np.ndarray, parts: Parts, factors: Sequence[float], tolerance:
 
 def _is_within_reach(claim: np.ndarray, parts: Parts, tolerance: float) -> bool:
     """Return whether any weights at all could make the claim."""
-    columns = np.stack([part for part in parts if part.any()] or [np.zeros(claim.shape)], axis=1)
-    columns = columns / np.maximum(np.linalg.norm(columns, axis=0), np.finfo(np.float64).tiny)
-    found, *_ = np.linalg.lstsq(columns, claim, rcond=None)
-    return float(np.max(np.abs(columns @ found - claim), initial=0.0)) <= 10 * tolerance * float(np.sqrt(claim.size))
+    columns = np.stack([_unit(part) for part in parts if part.any()] or [np.zeros(claim.shape)], axis=1)
+    found, *_ = np.linalg.lstsq(columns, _unit(claim), rcond=None)
+    left = float(np.max(np.abs(columns @ found - _unit(claim)), initial=0.0)) * _largest(claim)
+    return left <= 10 * tolerance * float(np.sqrt(claim.size))
+
+
+def _largest(values: np.ndarray) -> float:
+    return float(np.max(np.abs(values), initial=0.0))
+
+
+def _unit(values: np.ndarray) -> np.ndarray:
+    """Return values relative to the largest, so that no square of them is out of range."""
+    return np.asarray(values / (_largest(values) or 1.0))
 
 
 def _sampled(claim: np.ndarray, parts: Parts) -> tuple[np.ndarray, Parts]:
@@ -112,23 +121,20 @@ def _solved(claim: np.ndarray, parts: Parts) -> Iterator[tuple[float, float, flo
 def _one(
     claim: np.ndarray, part: np.ndarray, weights: Callable[[float], tuple[float, float, float]]
 ) -> Iterator[tuple[float, float, float]]:
-    length = float(part @ part)
-    if claim.size > 1 and length > 0:
-        yield weights(float(part @ claim) / length)
+    if claim.size > 1 and part.any():
+        unit = _unit(part)
+        yield weights(float(unit @ _unit(claim)) / float(unit @ unit) * (_largest(claim) / _largest(part)))
 
 
 def _several(claim: np.ndarray, parts: Parts, which: tuple[int, ...]) -> Iterator[tuple[float, float, float]]:
     if claim.size <= len(which) or not all(parts[k].any() for k in which):
         return
-    columns = np.stack([parts[k] for k in which], axis=1)
-    lengths = np.linalg.norm(columns, axis=0)
-    found, _, rank, _ = np.linalg.lstsq(columns / lengths, claim, rcond=None)
+    columns = np.stack([_unit(parts[k]) for k in which], axis=1)
+    found, _, rank, _ = np.linalg.lstsq(columns, _unit(claim), rcond=None)
     if rank == len(which):
-        weights = [0.0, 0.0, 0.0]
-        for k, value in zip(which, found / lengths, strict=True):
-            weights[k] = float(value)
-        if 1 not in which:
-            weights[1] = 0.0 if parts.penalty.any() else 1.0
+        weights = [0.0, 0.0 if parts.penalty.any() else 1.0, 0.0]
+        for k, value in zip(which, found, strict=True):
+            weights[k] = float(value) * (_largest(claim) / _largest(parts[k]))
         yield weights[0], weights[1], weights[2]
 
 
@@ -139,7 +145,7 @@ def _cost(weights: Sequence[float], factors: Sequence[float], parts: Parts) -> f
     if parts.penalty.any() and b != 1.0 and b != a:
         cost += 1.0 if b == 0.0 else 1.05 if b == np.sign(a) else 1.4
     if c != 0.0:
-        cost += 1.0 if c in (1.0, a) else 1.4
+        cost += 1.0 if c in (1.0, a) else 1.6
     return cost
 
 

@@ -51,7 +51,7 @@ def segments_of(capture: Capture) -> list[Segment]:
         if start is node or not isinstance(node, Node) or node.dtype.kind != "f":
             continue
         a, h = capture.values[start], capture.values[node]
-        name = _recognised(a, h)
+        name = _declared(node, start) or _recognised(a, h)
         leaves_it = any(
             sources[consumer] is not start and consumer.primitive.name not in REDUCTIONS
             for consumer, _ in consumers[node]
@@ -82,6 +82,15 @@ def _source(node: AnyNode, sources: dict[AnyNode, AnyNode]) -> AnyNode:
     found = {sources.get(parent, parent) for parent in node.inputs if parent is not None}
     (start,) = found if len(found) == 1 else (node,)
     return start if start.shape == node.shape else node
+
+
+def _declared(node: Node, start: AnyNode) -> str | None:
+    """Return which activation a node is by its own name."""
+    if node.inputs[0] is not start:
+        return None
+    if node.primitive.name == "at_least" and np.size(node.operands[1]) == 1 and not np.any(node.operands[1]):
+        return "relu"
+    return node.primitive.name if node.primitive.name in FUNCTIONS else None
 
 
 def _recognised(a: np.ndarray, h: np.ndarray) -> str | None:

@@ -48,6 +48,8 @@ def _at_logits(capture: Capture, node: AnyNode, axis: int, cotangents: Callable[
         if not np.allclose(targets.sum(axis=axis), c, rtol=1e-6):
             continue
         yield "softmax-diagonal-only", node, DIAGONAL, 1.1, Jump(node, _constant(node, targets * (p - 1)))
+        text = "p − t holds the derivative of the softmax already; do not multiply it by p(1 − p)"
+        yield "activation-derivative-wrong", node, text, 1.2, Jump(node, _constant(node, delta * p * (1 - p)))
         for what, part in (("the probabilities are", -targets), ("the targets are", c * p)):
             text = f"{what} left out of p − t"
             yield "term-missing", node, text, 1.15, Jump(node, _constant(node, part))

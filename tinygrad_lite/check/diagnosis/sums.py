@@ -9,6 +9,7 @@ import numpy as np
 
 from tinygrad_lite.check.capture import Capture
 from tinygrad_lite.check.diagnosis.mistakes import Mistake
+from tinygrad_lite.check.diagnosis.mutation import by_the_rules
 from tinygrad_lite.check.diagnosis.segments import consumers_of
 from tinygrad_lite.tape import AnyNode, Leaf, Node
 
@@ -28,7 +29,7 @@ def wrong_sums(
         spread = np.asarray(rule(g, node.output, *node.operands, **node.static))
         if spread.ndim != 2:
             continue
-        total = spread.sum()
+        total, own = spread.sum(), _own(node, g, leaf)
         for what, wrong in [
             ("this is the sum over axis 0", spread.sum(axis=0)),
             ("this is the sum over axis 1", spread.sum(axis=1)),
@@ -36,8 +37,15 @@ def wrong_sums(
             ("this is the sum over both axes", np.array(total)),
             ("nothing is summed here", spread),
         ]:
+            if wrong.size == own.size and np.allclose(wrong.reshape(own.shape), own):
+                continue  # the right sum, of one use of several
             text = f"sum the cotangents over the examples, and over nothing else; {what}"
             yield Mistake("wrong-axis", name, text, 1.0, ()), wrong
+
+
+def _own(node: Node, g: Any, leaf: Leaf) -> np.ndarray:
+    """Return what an operation gives back to a parameter, or zeros if it is not an operand itself."""
+    return np.asarray(by_the_rules(node, g).get(leaf, np.zeros(leaf.shape)))
 
 
 def _wrong_sums_of_columns(

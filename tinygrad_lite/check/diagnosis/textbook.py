@@ -57,6 +57,7 @@ class Formula(NamedTuple):
 
 def formulas(name: str, a: np.ndarray, h: np.ndarray) -> Iterator[Formula]:
     """Yield what may have been written for the derivative of the activation `name` at `a`, whose output is `h`."""
+    yield Formula("the activation itself, h", h, 0.05)
     for other, (text, derivative) in BY_PRE_ACTIVATION.items():
         yield Formula(f"the derivative of {other}, {text}", derivative(a), 0.1)
     for other, (text, derivative) in BY_OUTPUT.items():
@@ -67,7 +68,6 @@ def formulas(name: str, a: np.ndarray, h: np.ndarray) -> Iterator[Formula]:
     for other, (text, derivative) in BY_OUTPUT.items():
         place = "its own derivative" if other == name else f"the derivative of {other}"
         yield Formula(f"{place}, {text}, with the pre-activation for h", derivative(a), 0.2)
-    yield Formula("the activation itself, h", h, 0.15)
     yield Formula("the pre-activation a", a, 0.3)
     yield Formula("the derivative of a leaky relu, 1 or 0.01", np.where(a > 0, 1.0, 0.01), 0.2)
     yield Formula("the derivative of a leaky relu, 1 or 0.1", np.where(a > 0, 1.0, 0.1), 0.2)

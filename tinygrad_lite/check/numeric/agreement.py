@@ -7,8 +7,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from tinygrad_lite.check.numeric.moves import Moves
-from tinygrad_lite.check.numeric.slopes import Entries, Slope, slope_along, slopes_of_entries
+from tinygrad_lite.check.numeric.moves import COMPLEX_STEP, Moves
+from tinygrad_lite.check.numeric.slopes import STEP, Entries, Slope, one_sided, slope_along, slopes_of_entries
 
 SAMPLE = 50
 """How many entries of a parameter are looked at one by one unless every element is asked for."""
@@ -58,11 +58,7 @@ class Numeric(NamedTuple):
 
     def between(self, gradient: np.ndarray) -> np.ndarray:
         """Return which of the entries looked at lie on a kink with `gradient` between the slopes on either side."""
-        left, right = self.entries.left[-1], self.entries.right[-1]
-        room = self.entries.error[-1] + 1e-6 * np.abs(right - left)
-        given = gradient.reshape(-1)[self.entries.indices]
-        within = (given >= np.minimum(left, right) - room) & (given <= np.maximum(left, right) + room)
-        return np.asarray(within & self.entries.on_kink)
+        return np.asarray(_between(self.entries, gradient) & self.entries.on_kink)
 
 
 def numeric_of(
@@ -116,13 +112,42 @@ def _looked_at_again(moves: Moves, parameter: Parameter, entries: Entries) -> tu
         slope = _slope(moves, parameter, direction, automatic, largest[:, 0])
         entries.left[:, k] = entries.right[:, k] = slope.value
         entries.error[:, k] = slope.error
-        wrong[k] = not _agree(automatic, slope, largest[:, 0])
+        wrong[k] = not _agree(automatic, slope, largest[:, 0], parameter.noise)
+    _with_undeclared_kinks(moves, parameter, entries, doubtful[wrong[doubtful]])
+    wrong &= ~entries.on_kink | ~_between(entries, parameter.automatic)
     return entries, np.flatnonzero(wrong)
 
 
-def _agree(automatic: np.ndarray, slope: Slope, largest: np.ndarray) -> bool:
+def _with_undeclared_kinks(moves: Moves, parameter: Parameter, entries: Entries, doubtful: np.ndarray) -> None:
+    """Note where slopes differ on either side though no operation tells of a kink, as behind a Python branch."""
+    if not doubtful.size:
+        return
+    indices = entries.indices[doubtful]
+    scale = np.maximum(1.0, np.abs(parameter.values.reshape(-1)[indices]))
+    sides = one_sided(moves, parameter.position, indices, scale, parameter.noise)
+    differ = sides.settle & (np.abs(sides.right - sides.left) > 10 * sides.error)[-1]
+    at = doubtful[differ]
+    entries.on_kink[at] = True
+    entries.left[:, at], entries.right[:, at] = sides.left[:, differ], sides.right[:, differ]
+    entries.error[:, at] = sides.error[:, differ]
+
+
+def _between(entries: Entries, gradient: np.ndarray) -> np.ndarray:
+    """Return at which entries a gradient of the whole lies between the slopes on either side."""
+    left, right = entries.left[-1], entries.right[-1]
+    room = entries.error[-1] + 1e-6 * np.abs(right - left)
+    given = gradient.reshape(-1)[entries.indices]
     with np.errstate(invalid="ignore"):
-        return bool(np.all(np.abs(automatic - slope.value) <= 10 * slope.error + 1e-9 * largest))
+        within = (given >= np.minimum(left, right) - room) & (given <= np.maximum(left, right) + room)
+    return np.asarray(within)
+
+
+def _agree(automatic: np.ndarray, slope: Slope, largest: np.ndarray, noise: np.ndarray) -> bool:
+    """Return whether slopes are as expected; where they do not settle, as at a jump, an error excuses nothing."""
+    with np.errstate(invalid="ignore"):
+        unsettled = np.minimum(10 * slope.error, 1e-3 * (largest + np.abs(slope.value)))
+        allowed = np.maximum(unsettled, 100 * noise / STEP) + 1e-9 * largest + 10 * COMPLEX_STEP
+        return bool(np.all(np.abs(automatic - slope.value) <= allowed))
 
 
 def _along_directions(moves: Moves, parameter: Parameter, rng: np.random.Generator) -> tuple[np.ndarray, float, int]:
@@ -136,7 +161,7 @@ def _along_directions(moves: Moves, parameter: Parameter, rng: np.random.Generat
         while waiting:
             support = waiting.pop()
             slope, automatic, largest = _over(moves, parameter, support, signs)
-            if not slope.crosses and _agree(automatic, slope, largest):
+            if not slope.crosses and _agree(automatic, slope, largest, parameter.noise):
                 error = max(error, abs(float(automatic[-1] - slope.value[-1])))
                 continue
             looks -= 1

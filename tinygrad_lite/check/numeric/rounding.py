@@ -2,8 +2,8 @@
 
 A gradient by hand takes another way to the same numbers, and each operation on it rounds. So the recorded values and
 the cotangents are disturbed by random amounts of the size of a rounding, and what comes out differently is what a
-derivation without a mistake may differ by. A local derivative is disturbed by an amount relative to 1, for 1 − h² has
-that error where h is close to 1.
+derivation without a mistake may differ by. The derivative of an activation is disturbed by an amount relative to 1, for
+1 − h² has that error where h is close to 1.
 """
 
 from __future__ import annotations
@@ -13,11 +13,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from tinygrad_lite.check.capture import Capture, Values, cotangent_at, operands_of
+from tinygrad_lite.check.capture import Capture, cotangent_at
 from tinygrad_lite.check.terms import Term
 from tinygrad_lite.primitives.definition import Rule
-from tinygrad_lite.primitives.primitive import Plan
-from tinygrad_lite.tape import AnyNode, Node
+from tinygrad_lite.tape import AnyNode
 
 RUNS = 3
 """How often the recording is disturbed."""
@@ -82,23 +81,13 @@ def rounding_of(
 
 def _disturbed(capture: Capture, rng: np.random.Generator) -> tuple[Capture, dict[AnyNode, AnyNode]]:
     """Return the recording run again with every result and every cotangent disturbed, and each node's new one."""
-    values: Values = {node: value for node, value in capture.values.items() if not isinstance(node, Node)}
-    new: dict[AnyNode, AnyNode] = {}
-    fresh = dict(values)
-    for node in capture.nodes:
-        if not isinstance(node, Node):
-            new[node] = node
-            continue
-        operands = operands_of(node, values)
-        result = np.asarray(node.primitive.forward(*operands, **node.static))
-        if result.dtype.kind == "f" and result.base is None and not any(result is operand for operand in operands):
-            result = result * (1 + _noise(result, rng))
-        plan = Plan(tuple((i, _disturbed_rule(rule, rng)) for i, rule in node.plan.rules), (), True)
-        inputs = tuple(None if parent is None else new[parent] for parent in node.inputs)
-        copy = Node(node.primitive, node.static, plan, inputs, tuple(operands), result, node.scope)
-        values[node] = fresh[copy] = result
-        new[node] = copy
-    return Capture(list(new.values()), capture.leaves, new[capture.root], fresh, True), new
+
+    def result(operands: list[Any], found: np.ndarray) -> np.ndarray:
+        if found.dtype.kind != "f" or found.base is not None or any(found is operand for operand in operands):
+            return found  # nothing was rounded
+        return np.asarray(found * (1 + _noise(found, rng)))
+
+    return capture.again({}, result, lambda rule: _disturbed_rule(rule, rng))
 
 
 def _disturbed_rule(rule: Rule, rng: np.random.Generator) -> Rule:
@@ -107,7 +96,8 @@ def _disturbed_rule(rule: Rule, rng: np.random.Generator) -> Rule:
         if gx is g or getattr(gx, "base", None) is not None:
             return gx
         relative = gx * (1 + _noise(gx, rng))
-        return relative + g * _noise(g, rng) if gx.shape == g.shape else relative
+        is_local = len(operands) == 1 and gx.shape == g.shape
+        return relative + g * _noise(g, rng) if is_local else relative
 
     return disturbed
 

@@ -119,13 +119,35 @@ def slopes_of_entries(moves: Moves, i: int, values: np.ndarray, indices: np.ndar
         at = near[still]
         on_kink[at] = True
         if at.size:
-            step = 100 * SMALL_STEP * scale[at]
-            above, _ = moves.singly(i, indices[at], step)
-            below, _ = moves.singly(i, indices[at], -step)
-            right[:, at] = (above - moves.base[:, None]) / step
-            left[:, at] = (moves.base[:, None] - below) / step
-            error[:, at] = 2 * noise[:, None] / step + 1e-5 * np.abs(right[:, at] - left[:, at])
+            sides = one_sided(moves, i, indices[at], scale[at], noise)
+            left[:, at] = np.where(sides.settle, sides.left, np.nan)  # where it jumps there is no slope
+            right[:, at] = np.where(sides.settle, sides.right, np.nan)
+            error[:, at] = sides.error
     return Entries(indices, left, right, error, on_kink)
+
+
+class Sides(NamedTuple):
+    """The slopes on either side of some entries, (values, entries) each."""
+
+    left: np.ndarray
+    right: np.ndarray
+    error: np.ndarray
+    settle: np.ndarray
+    """(entries,) Whether smaller steps give the same slopes, as they do not where the function jumps."""
+
+
+def one_sided(moves: Moves, i: int, indices: np.ndarray, scale: np.ndarray, noise: np.ndarray) -> Sides:
+    """Return the slope to the left and to the right of each entry, of two steps, so that a jump is seen."""
+    slopes = []
+    for factor in (800, 100):
+        step = factor * SMALL_STEP * scale
+        above, _ = moves.singly(i, indices, step)
+        below, _ = moves.singly(i, indices, -step)
+        slopes.append(np.stack([moves.base[:, None] - below, above - moves.base[:, None]]) / step)
+    (left, right), rounded = slopes[1], 2 * noise[:, None] / step
+    unsettled = np.abs(slopes[1] - slopes[0]) > 0.5 * np.abs(slopes[1]) + 100 * rounded
+    error = rounded + np.abs(slopes[1] - slopes[0]).max(axis=0)
+    return Sides(left, right, error, np.logical_not(np.any(unsettled, axis=(0, 1))))
 
 
 def _central(
