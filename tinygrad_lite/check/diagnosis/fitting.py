@@ -13,6 +13,9 @@ from typing import NamedTuple
 
 import numpy as np
 
+FREE = 1.5
+"""The cost of a factor that has no name."""
+
 SAMPLE = 500
 """So many entries tell whether a large gradient is worth a closer look."""
 
@@ -159,4 +162,4 @@ def cost_of_factor(a: float, factors: Sequence[float]) -> float:
         return sign + 1.0
     if any(np.isclose(size, nice, rtol=1e-9) for nice in (2, 0.5, 3, 1 / 3, 4, 0.25, 10, 0.1)):
         return 1.3
-    return 1.5
+    return FREE

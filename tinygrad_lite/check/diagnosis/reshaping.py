@@ -14,7 +14,7 @@ BIAS_COLUMN = "bias-column"
 
 
 def reshaped(
-    claim: np.ndarray, data: np.ndarray, penalty: Penalty, name: str
+    claim: np.ndarray, data: np.ndarray, penalty: Penalty, name: str, has_bias_column: bool
 ) -> Iterator[tuple[Mistake | None, np.ndarray, Parts]]:
     """Yield the claim and the parts that it may be made of, in each way in which they fit together."""
     parts = Parts(data, penalty.gradient, penalty.unpenalised)
@@ -22,7 +22,8 @@ def reshaped(
         yield None, claim, parts
     if data.ndim == 2:
         yield from _transposed(claim, parts, name)
-        yield from _columns(claim, parts, name)
+        if has_bias_column or claim.shape != data.shape:
+            yield from _columns(claim, parts, name)
     if claim.shape != data.shape and claim.size == data.size and 1 in (*claim.shape, *data.shape):
         text = f"give it the shape {data.shape} of the parameter, not {claim.shape}"
         yield Mistake("wrong-axis", name, text, 1.0, ()), claim.reshape(data.shape), parts

@@ -8,17 +8,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from functools import cached_property
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 
 from tinygrad_lite.check.diagnosis.causes import causes_of, unknown
-from tinygrad_lite.check.diagnosis.fitting import Fit, Parts, fitted
+from tinygrad_lite.check.diagnosis.fitting import FREE, Fit, Parts, cost_of_factor, fitted
 from tinygrad_lite.check.diagnosis.mistakes import Mistake, mistakes_in
 from tinygrad_lite.check.diagnosis.mutation import Jump, mutated_sweep
 from tinygrad_lite.check.diagnosis.penalties import Penalty, penalty_of
 from tinygrad_lite.check.diagnosis.reshaping import reshaped
-from tinygrad_lite.check.diagnosis.sums import wrong_sums
+from tinygrad_lite.check.diagnosis.sums import meets_a_column_of_ones, wrong_sums
 from tinygrad_lite.check.evidence import Evidence
 from tinygrad_lite.check.report import Cause
 from tinygrad_lite.check.terms import Term
@@ -30,6 +30,10 @@ something explains the claim: a mistake rounds otherwise than what is right."""
 
 MOST_FETCHED = 3.0
 """The cost beyond which mistakes are not put together any more: three of them explain too much."""
+
+
+Candidate: TypeAlias = tuple[Mistake | None, np.ndarray, Parts]
+"""A mistake, the claim in the shape in which it is looked at, and what it may be made of."""
 
 
 class Explanation(NamedTuple):
@@ -51,7 +55,9 @@ class Diagnosis:
         """Return the causes that together explain the claimed gradient by parameter `i`, `unknown` if nothing does."""
         assert self._claims is not None
         name = self._evidence.problem.names[i]
-        return self.explained(self._claims[i], self._right(i), self._mutants(i), self._penalty(i), rounding, name)
+        return self._explained(
+            self._claims[i], self._right(i), self._mutants(i), self._penalty(i), rounding, name, self._has_bias(i)
+        )
 
     def of_value(self, node: AnyNode, claim: np.ndarray, rounding: float, name: str) -> tuple[Cause, ...]:
         """Return the causes that together explain a claimed gradient by a value on the way."""
@@ -59,9 +65,9 @@ class Diagnosis:
         right = np.zeros(node.shape) if right is None else right
         mutants = ((mistake, self._arrived([node], mistake.jumps).get(node, right)) for mistake in self.mistakes)
         nothing = Penalty(np.zeros(node.shape), np.zeros(node.shape), 0.0)
-        return self.explained(claim, right, mutants, nothing, rounding, name)
+        return self._explained(claim, right, mutants, nothing, rounding, name, has_bias_column=False)
 
-    def explained(
+    def _explained(
         self,
         claim: np.ndarray,
         right: np.ndarray,
@@ -69,15 +75,17 @@ class Diagnosis:
         penalty: Penalty,
         rounding: float,
         name: str,
+        has_bias_column: bool,
     ) -> tuple[Cause, ...]:
         """Return the causes that together make the claim of the right gradient of the data."""
         largest = float(np.max(np.abs(claim), initial=0.0, where=np.isfinite(claim)))
         expected = float(np.max(np.abs(right + penalty.gradient), initial=0.0)) or 1.0
         with np.errstate(all="ignore"):
-            candidates: list[tuple[Mistake | None, np.ndarray]] = [(None, right), *mutants]
+            candidates = [*reshaped(claim, right, penalty, name, has_bias_column)]
+            candidates += [made for mutant in mutants for made in _as_claimed(*mutant, claim, penalty)]
             for times, share in UNEXPLAINED:
                 tolerance = max(times * rounding * max(1.0, largest / expected), share * largest)
-                best = self._best(claim, candidates, penalty, tolerance, name)
+                best = self._best(candidates, tolerance)
                 if best is not None:
                     break
         if not claim.any() and right.any() and (best is None or best.cost > 1.0):
@@ -86,26 +94,23 @@ class Diagnosis:
             return unknown(claim, right + penalty.gradient, name)
         return causes_of(best.mistake, best.fit, self._evidence.batch_sizes, penalty, name, max(largest, expected))
 
-    def _best(
-        self,
-        claim: np.ndarray,
-        candidates: Sequence[tuple[Mistake | None, np.ndarray]],
-        penalty: Penalty,
-        tolerance: float,
-        name: str,
-    ) -> Explanation | None:
+    def _best(self, candidates: Sequence[Candidate], tolerance: float) -> Explanation | None:
         best: Explanation | None = None
-        for mistake, data in candidates:
-            for made, array, parts in _as_claimed(mistake, claim, data, penalty, name):
-                cost = 0.0 if made is None else made.cost
-                if best is not None and cost >= best.cost:
-                    continue
-                fit = fitted(array, parts, self._evidence.batch_factors, tolerance)
-                if fit is None or cost + fit.cost >= (MOST_FETCHED if best is None else best.cost):
-                    continue
-                if made is not None or fit.cost > 0.0:  # the right gradient explains no mistake
-                    best = Explanation(made, fit, cost + fit.cost)
+        for made, array, parts in candidates:
+            cost = 0.0 if made is None else made.cost
+            if best is not None and cost >= best.cost:
+                continue
+            fit = fitted(array, parts, self._evidence.batch_factors, tolerance)
+            if fit is None or cost + fit.cost >= (MOST_FETCHED if best is None else best.cost):
+                continue
+            if made is not None and made.slug != "transposed" and not self._has_a_name(fit.data):
+                continue  # another mistake times any number explains what it does not mean
+            if made is not None or fit.cost > 0.0:  # the right gradient explains no mistake
+                best = Explanation(made, fit, cost + fit.cost)
         return best
+
+    def _has_a_name(self, factor: float) -> bool:
+        return cost_of_factor(abs(factor), self._evidence.batch_factors) < FREE
 
     # ----- What claims are held against -----
 
@@ -115,6 +120,10 @@ class Diagnosis:
 
     def _penalty(self, i: int) -> Penalty:
         return penalty_of(self._evidence, i)
+
+    def _has_bias(self, i: int) -> bool:
+        capture = self._evidence.capture
+        return capture is None or not capture.is_whole or meets_a_column_of_ones(capture, self._targets[i])
 
     @property
     def _targets(self) -> list[Leaf]:
@@ -168,13 +177,9 @@ class Diagnosis:
         return mutated_sweep(self._evidence.capture.nodes, _seeds(self._evidence.data_terms), targets, jumps)
 
 
-def _as_claimed(
-    mistake: Mistake | None, claim: np.ndarray, data: np.ndarray, penalty: Penalty, name: str
-) -> Iterator[tuple[Mistake | None, np.ndarray, Parts]]:
+def _as_claimed(mistake: Mistake, data: np.ndarray, claim: np.ndarray, penalty: Penalty) -> Iterator[Candidate]:
     """Yield the claim and what it may be made of; two mistakes on the way are not searched for."""
-    if mistake is None:
-        yield from reshaped(claim, data, penalty, name)
-    elif data.shape == penalty.gradient.shape == claim.shape:
+    if data.shape == penalty.gradient.shape == claim.shape:
         yield mistake, claim, Parts(data, penalty.gradient, penalty.unpenalised)
     elif claim.size == data.size:
         nothing = np.zeros(data.shape)

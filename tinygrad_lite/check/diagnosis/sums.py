@@ -63,14 +63,29 @@ def _wrong_sums_of_columns(
         if g is None or g.ndim != 2 or units.ndim != 2:
             continue
         examples = g if operand == 1 else g.T  # (examples, outputs)
-        rows = units if operand == 1 else units.T
         wrong = examples.sum(axis=1)
-        for column in np.flatnonzero((rows == 1).all(axis=0)):
+        for column in _columns_of_ones(units if operand == 1 else units.T):
             if wrong.size == right.shape[0] and column < right.shape[1]:
                 array = right.copy()
                 array[:, column] = wrong
                 text = "sum the cotangents of the bias over the examples; this is the sum over the units"
                 yield Mistake("wrong-axis", name, text, 1.1, ()), array
+
+
+def _columns_of_ones(units: np.ndarray) -> np.ndarray:
+    return np.flatnonzero((units == 1).all(axis=0)) if units.ndim == 2 else np.zeros(0, np.intp)
+
+
+def meets_a_column_of_ones(capture: Capture, leaf: Leaf) -> bool:
+    """Return whether a parameter holds a bias as a column: what it is multiplied with has one of ones."""
+    consumers = consumers_of(capture.nodes)
+    for node in _turned(capture, leaf):
+        for consumer, operand in consumers.get(node, []):
+            if consumer.primitive.name == "matmul":
+                units = np.asarray(consumer.operands[1 - operand])
+                if _columns_of_ones(units if operand == 1 else units.T).size:
+                    return True
+    return False
 
 
 def _turned(capture: Capture, leaf: Leaf) -> Iterator[AnyNode]:
