@@ -30,7 +30,7 @@ def test_a_report_prints_a_row_for_each_parameter_with_its_figures():
     report = report_with_wrong("w2")
     for name, row in zip(NAMES, report.rows, strict=True):
         line = lines_that_begin_with(name, report)[0]
-        values = row.max_abs_error, row.max_rel_error, row.budget, row.numeric_abs_error
+        values = row.max_abs_error, row.max_rel_error, row.budget, row.numeric_abs_error, row.numeric_budget
         figures = [f"{value:.2e}" for value in values]
         assert line.split() == [name, str(row.entries), *figures, str(row.entries_checked), row.status]
 

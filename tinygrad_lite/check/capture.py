@@ -64,8 +64,8 @@ class Capture(NamedTuple):
     def again(
         self,
         moved: Mapping[AnyNode, np.ndarray],
-        result: Callable[[list[Any], np.ndarray], np.ndarray] = lambda _operands, found: found,
-        rule: Callable[[Rule], Rule] = lambda rule: rule,
+        result: Callable[[Node, np.ndarray], np.ndarray] = lambda _node, found: found,
+        rule: Callable[[Node, Rule], Rule] = lambda _node, rule: rule,
     ) -> tuple[Capture, dict[AnyNode, AnyNode]]:
         """Return the whole recorded again with leaves moved, to be differentiated there, and the new node of each.
 
@@ -79,8 +79,8 @@ class Capture(NamedTuple):
                 new[node] = node
                 continue
             operands = operands_of(node, values)
-            found = result(operands, np.asarray(node.primitive.forward(*operands, **node.static)))
-            plan = Plan(tuple((i, rule(own)) for i, own in node.plan.rules), (), True)
+            found = result(node, np.asarray(node.primitive.forward(*operands, **node.static)))
+            plan = Plan(tuple((i, rule(node, own)) for i, own in node.plan.rules), (), True)
             inputs = tuple(None if parent is None else new[parent] for parent in node.inputs)
             new[node] = Node(node.primitive, node.static, plan, inputs, tuple(operands), found, node.scope)
             values[node] = fresh[new[node]] = found

@@ -16,8 +16,8 @@ class Claimed(NamedTuple):
 
     gradients: list[np.ndarray]
     """The claimed gradient by each parameter, of whatever shape."""
-    coarseness: float
-    """How much coarser than float64 the dtype rounds that it was computed in."""
+    coarseness: list[float]
+    """How much coarser than float64 the dtype of each rounds."""
     jacobians: list[tuple[np.ndarray, np.ndarray]] | None = None
     """The claimed and the automatic Jacobian by each parameter, if a Jacobian was claimed."""
 
@@ -38,7 +38,7 @@ def claimed(
         return _with_jacobians(problem, problem.by_hand(jacobian, "jacobian"))
     else:
         return None
-    return Claimed([np.asarray(g, np.float64) for g in given], _coarseness(given))
+    return Claimed([np.asarray(g, np.float64) for g in given], [coarseness_of(g) for g in given])
 
 
 def _with_jacobians(problem: Problem, given: list[np.ndarray]) -> Claimed:
@@ -53,11 +53,11 @@ def _with_jacobians(problem: Problem, given: list[np.ndarray]) -> Claimed:
         pairs.append((mine, true))
         fits = mine.shape[: cotangent.ndim] == cotangent.shape
         gradients.append(np.tensordot(cotangent, mine, axes=cotangent.ndim) if fits else mine)
-    return Claimed(gradients, _coarseness(given), pairs)
+    return Claimed(gradients, [coarseness_of(g) for g in given], pairs)
 
 
-def _coarseness(given: list[np.ndarray]) -> float:
-    """Return the largest rounding of the given dtypes in units of that of float64."""
-    return max(
-        (float(np.finfo(g.dtype).eps / np.finfo(np.float64).eps) for g in given if g.dtype.kind == "f"), default=1.0
-    )
+def coarseness_of(given: np.ndarray) -> float:
+    """Return how much coarser than float64 a dtype rounds, 1 for what rounds less or not at all."""
+    if given.dtype.kind != "f":
+        return 1.0
+    return max(1.0, float(np.finfo(given.dtype).eps / np.finfo(np.float64).eps))

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad_lite.check.capture import Capture, cotangent_at
+from tinygrad_lite.check.claimed import coarseness_of
 from tinygrad_lite.check.diagnosis.search import Diagnosis
 from tinygrad_lite.check.evidence import Evidence
 from tinygrad_lite.check.judging import Tolerance, compared
@@ -26,6 +27,8 @@ def delta_rows(
     """Return a row for each delta, from the loss backwards; raises ArgumentError for a name that is not there."""
     if not deltas:
         return ()
+    if evidence.problem.cotangent is not None:
+        raise ArgumentError("deltas: the derivatives of several values are meant by none; give a function of one value")
     capture = evidence.capture
     named = {} if capture is None else _named(capture)
     for name in deltas:
@@ -60,9 +63,10 @@ def _row(
     if claim.dtype.kind not in "fiub":
         raise ArgumentError(f"deltas: {name!r} must be an array of numbers, got {type(given).__name__}")
     automatic = cotangent_at(capture, node)
-    coarseness = float(np.finfo(claim.dtype).eps / np.finfo(np.float64).eps) if claim.dtype.kind == "f" else 1.0
-    rounding = evidence.rounding_at(node) * coarseness
+    rounding = evidence.rounding_at(node) * coarseness_of(claim)
     found = compared(claim.astype(np.float64), automatic, rounding, tolerance)
+    if not automatic.size:
+        raise ArgumentError(f"deltas: the value named {name!r} is empty")
     entry = int(found.wrong[0]) if len(found.wrong) and found.fits else int(np.argmax(np.abs(automatic)))
     numeric = _numeric(evidence, capture, node, entry)
     flat = automatic.reshape(-1)[entry]
@@ -75,7 +79,7 @@ def _row(
         max_rel_error=found.relative,
         numeric_abs_error=abs(float(flat) - numeric),
         worst_index=tuple(int(k) for k in np.unravel_index(entry, automatic.shape)),
-        values=(float(claim.reshape(-1)[entry]) if found.fits else np.nan, float(flat), numeric),
+        values=(float(claim.reshape(-1)[entry]) if found.fits else None, float(flat), numeric),
         budget=found.allowed,
         diagnosis=diagnosis.of_value(node, claim.astype(np.float64), rounding, name) if len(found.wrong) else (),
         note="" if found.fits else f"the delta by hand has shape {claim.shape}, the value {automatic.shape}",

@@ -16,8 +16,8 @@ from tinygrad_lite.check.problem import Problem
 from tinygrad_lite.check.terms import Term, example_counts, terms_of
 from tinygrad_lite.tape import AnyNode
 
-DISPLACED = 1e-3
-"""How far the parameters are moved to see whether the recording does there what the function does."""
+DISPLACED = (1e-3, -1e-3, 0.05)
+"""How far each entry is moved to see whether the recording does there what the function does."""
 
 
 class Evidence:
@@ -28,15 +28,15 @@ class Evidence:
         self.capture = problem.recorded()
         self.terms: list[Term] = [] if self.capture is None else terms_of(self.capture)
         self.automatic = self._whole()
+        self.rounding = self._rounding()
         self.moves: Moves = PlainMoves(problem)
         self.why_plain = ""
         if self.capture is not None and not self.capture.is_whole:
             self.why_plain = "it asks for values on its way, as a branch does"
-        elif self.capture is not None and not _does_the_same(problem, self.capture, rng):
+        elif self.capture is not None and not _does_the_same(problem, self.capture, sum(self.rounding.terms), rng):
             self.why_plain = "what it computes with is not all recorded"
         elif self.capture is not None:
             self.moves = RecordedMoves(self.capture, self.terms)
-        self.rounding = self._rounding()
 
     def _rounding(self) -> Rounding:
         if self.capture is None:
@@ -81,15 +81,16 @@ class Evidence:
         return [term for term in self.terms if not any(term is penalty for penalty in self.penalty_terms)]
 
     def _is_penalty(self, term: Term) -> bool:
-        """Return whether the gradient of a term is that of a penalty, a little way off, where no parameter is zero."""
+        """Return whether a term has the gradient of a penalty, here and, at the same rate, a little way off."""
+        here = list(zip(term.gradients, self.problem.values, strict=True))
         if self.capture is None or not self.capture.is_whole:
-            gradients, values = term.gradients, self.problem.values
+            there = here
         else:
             elsewhere, node_of = self._elsewhere
-            gradients = elsewhere.gradients({node_of[term.node]: term.factor})
-            values = [elsewhere.values[leaf] for leaf in elsewhere.leaves]
-        seen = [(g, v) for g, v in zip(gradients, values, strict=True) if g is not None and g.any()]
-        return bool(seen) and all(is_decay(gradient, values) for gradient, values in seen)
+            gradients = elsewhere.gradients({node_of[node]: factor for node, factor in term.parts.items()})
+            there = list(zip(gradients, (elsewhere.values[leaf] for leaf in elsewhere.leaves), strict=True))
+        seen = [(g, v, *other) for (g, v), other in zip(there, here, strict=True) if g is not None and g.any()]
+        return bool(seen) and all(is_decay(*pair) for pair in seen)
 
     @cached_property
     def _elsewhere(self) -> tuple[Capture, dict[AnyNode, AnyNode]]:
@@ -141,17 +142,19 @@ def _or_zeros(gradient: np.ndarray | None, like: np.ndarray) -> np.ndarray:
     return np.zeros(like.shape) if gradient is None else gradient
 
 
-def _does_the_same(problem: Problem, capture: Capture, rng: np.random.Generator) -> bool:
-    """Return whether the recording gives what the function gives, here and a little way off."""
-    for distance in (0.0, DISPLACED, -DISPLACED):
+def _does_the_same(problem: Problem, capture: Capture, noise: float, rng: np.random.Generator) -> bool:
+    """Return whether the recording changes as the function does, a little way off and further."""
+    base, recorded = problem.value(problem.values), float(np.reshape(capture.values[capture.root], ()))
+    if not np.isclose(base, recorded, rtol=1e-9, atol=1e-300, equal_nan=True):
+        return False
+    for distance in DISPLACED:
         moved = [
-            value + distance * (rng.integers(0, 2, size=value.shape) * 2.0 - 1.0) / np.sqrt(max(1, value.size))
+            value + distance * (rng.integers(0, 2, size=value.shape, dtype=np.int8) * 2.0 - 1.0)
             for value in problem.values
         ]
-        with np.errstate(all="ignore"):
-            expected = problem.value(moved)
+        expected = problem.elsewhere(moved)
         values = capture.run(dict(zip(capture.leaves, moved, strict=True)), holding=False)
-        found = float(np.reshape(values[capture.root], ()))
-        if not np.isclose(found, expected, rtol=1e-9, atol=1e-300, equal_nan=True):
+        change = float(np.reshape(values[capture.root], ())) - recorded
+        if np.isfinite(expected) and abs(change - (expected - base)) > 1e-9 * abs(change) + 100 * noise:
             return False
     return True

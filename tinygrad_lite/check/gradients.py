@@ -56,9 +56,9 @@ def check_gradients(
     >>> bool(tg.check_gradients(lambda w: np.sum(w**2), w, analytic=lambda w: 2 * w))
     True
     >>> print(tg.check_gradients(lambda w: np.sum(w**2), w, analytic=lambda w: w))
-    parameter   entries       by hand − automatic       automatic − numeric
-                          largest  relative   allowed    largest one by one
-    w                 2  2.00e+00  5.00e-01  ...                          2  differs
+    parameter   entries       by hand − automatic            automatic − numeric
+                          largest  relative   allowed    largest   allowed one by one
+    w                 2  2.00e+00  5.00e-01  ...                                    2  differs
     w differs most at [1]: by hand 2, automatic 4, numeric 4...
     w: scale (× 0.5) in w: ...
     not all gradients agree; ...

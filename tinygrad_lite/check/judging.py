@@ -18,6 +18,9 @@ from tinygrad_lite.check.terms import Term
 Tolerance: TypeAlias = tuple[float, float] | None
 """The relative and the absolute one that were asked for, None to go by rounding."""
 
+COARSEST = 0.01
+"""Where rounding may be a larger share of a gradient than this, agreement means nothing."""
+
 KINK_STEP = 1e-6
 """How far all entries at kinks are moved at once."""
 
@@ -41,6 +44,8 @@ class Comparison(NamedTuple):
     """The entries that differ by more than is allowed, worst first; all, if the shape does not fit."""
     fits: bool = True
     """Whether it has the shape of the parameter."""
+    asked: Tolerance = None
+    """The tolerance that was asked for."""
 
 
 def compared(hand: np.ndarray | None, automatic: np.ndarray, rounding: float, tolerance: Tolerance) -> Comparison:
@@ -56,7 +61,7 @@ def compared(hand: np.ndarray | None, automatic: np.ndarray, rounding: float, to
         wrong = np.flatnonzero(~(apart <= allowed))
     error = float(np.max(apart, initial=0.0))
     order = np.argsort(-np.nan_to_num(apart[wrong], nan=np.inf), kind="stable")
-    return Comparison(hand, error, error / largest if largest else 0.0, allowed, wrong[order])
+    return Comparison(hand, error, error / largest if largest else 0.0, allowed, wrong[order], asked=tolerance)
 
 
 def judged(
@@ -70,7 +75,7 @@ def judged(
     """Return what the three gradients by one parameter say of each other."""
     parameter, automatic = evidence.parameter(i), evidence.automatic[i]
     hand = None if by_hand is None else by_hand.gradients[i]
-    rounding = evidence.rounding.gradients[i] * (1.0 if by_hand is None else by_hand.coarseness)
+    rounding = evidence.rounding.gradients[i] * (1.0 if by_hand is None else by_hand.coarseness[i])
     found = compared(hand, automatic, rounding, tolerance)
     first = _worth_a_look(found, automatic)
     numeric = numeric_of(evidence.moves, parameter, first, every_element, evidence.rng)
@@ -89,6 +94,7 @@ def judged(
         worst_index=tuple(int(k) for k in np.unravel_index(entry, automatic.shape)) if automatic.size else (),
         values=_values(found, automatic, numeric, entry),
         budget=found.allowed,
+        numeric_budget=numeric.allowed,
         diagnosis=_causes(evidence, i, diagnosis, rounding) if is_mistaken else (),
         note=note,
     )
@@ -132,9 +138,17 @@ def _status(
     silent = "" if kinks else _vacuous(evidence, i, parameter)
     if silent:
         return "vacuous", silent
+    if found.hand is not None and found.asked is None and found.allowed > COARSEST * _largest(parameter.automatic) > 0:
+        share = found.allowed / _largest(parameter.automatic)
+        return "undetectable", (
+            f"rounding alone may be {share:.0%} of the gradient; move away from where it vanishes, or let the "
+            "derivation compute in float64"
+        )
     hidden = _undetectable(evidence.penalty_terms, i, found)
     if hidden:
         return "undetectable", hidden
+    if numeric.unchecked > parameter.values.size / 2:
+        return "undetectable", f"most of it lies beside kinks: {kinks}"
     if kinks:
         return "kink", kinks
     unseen = evidence.penalty_terms and found.hand is not None and not parameter.values.any()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import warnings
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -24,6 +25,8 @@ class Problem:
     """
 
     def __init__(self, f: Callable[..., Any], args: Sequence[Any], names: Sequence[str] | None = None) -> None:
+        if not callable(f):
+            raise ArgumentError(f"the first argument is the function to be checked, got {f!r}")
         self.f = f
         self.args = [map_leaves(_in_float64, argument) for argument in args]
         self.names: list[str] = []
@@ -41,6 +44,8 @@ class Problem:
         if not self.values:
             raise ArgumentError("there is nothing to differentiate with respect to; give arrays or a module")
         if names is not None:
+            if not isinstance(names, Sequence):
+                raise ArgumentError(f"names is a list of texts, got {names!r}")
             if len(names) != len(self.values):
                 raise ArgumentError(f"got {len(names)} names for {len(self.values)} parameters")
             if len(set(names)) != len(names) or not all(isinstance(name, str) for name in names):
@@ -70,9 +75,17 @@ class Problem:
         return float(result.reshape(()) if self.cotangent is None else np.sum(self.cotangent * result))
 
     def moved(self, i: int, to: np.ndarray) -> float:
-        """Return the function as one number, with parameter `i` elsewhere, whatever NumPy warns of there."""
-        with np.errstate(all="ignore"):
-            return self.value([to if j == i else _read_only(value) for j, value in enumerate(self.values)])
+        """Return the function as one number, with parameter `i` elsewhere."""
+        return self.elsewhere([to if j == i else _read_only(value) for j, value in enumerate(self.values)])
+
+    def elsewhere(self, values: Sequence[np.ndarray]) -> float:
+        """Return the function at other parameters, nan where it refuses them, whatever NumPy warns of."""
+        with np.errstate(all="ignore"), warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            try:
+                return self.value(values)
+            except Exception:  # the function may check its domain, and here it is we who left it
+                return float("nan")
 
     def evaluated_twice(self) -> np.ndarray:
         """Return the result of the function; raises ArgumentError if it draws random numbers or writes to arguments."""

@@ -62,6 +62,8 @@ class Row:
     diagnosis: tuple[Cause, ...] = ()
     note: str = ""
     """What the status means here, in words, where it is not plain agreement."""
+    numeric_budget: float = 0.0
+    """How far apart the automatic and the numeric gradient may lie, for that is how precise differences are."""
 
     @property
     def agrees(self) -> bool:
@@ -123,13 +125,14 @@ class GradientReport:
         rows = (*self.rows, *self.deltas)
         width = max(len("parameter"), *(len(row.name) for row in rows))
         lines = [
-            f"{'parameter':<{width}}  {'entries':>8}  {'by hand − automatic':^29}  {'automatic − numeric':^19}",
-            f"{'':<{width}}  {'':>8}  {'largest':>9} {'relative':>9} {'allowed':>9}  {'largest':>9} {'one by one':>10}",
+            f"{'parameter':<{width}}  {'entries':>8}  {'by hand − automatic':^29}  {'automatic − numeric':^30}",
+            f"{'':<{width}}  {'':>8}  {'largest':>9} {'relative':>9} {'allowed':>9}  "
+            f"{'largest':>9} {'allowed':>9} {'one by one':>10}",
         ]
         lines += [
             f"{row.name:<{width}}  {row.entries:>8,}  {_figure(row.max_abs_error)} {_figure(row.max_rel_error)} "
-            f"{_figure(None if row.max_abs_error is None else row.budget)}  "
-            f"{_figure(row.numeric_abs_error)} {row.entries_checked:>10,}  {row.status}"
+            f"{_figure(None if row.max_abs_error is None else row.budget)}  {_figure(row.numeric_abs_error)} "
+            f"{_figure(row.numeric_budget)} {row.entries_checked:>10,}  {row.status}"
             for row in rows
         ]
         lines += [line for row in rows for line in told(row)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -11,42 +12,56 @@ from tinygrad_lite.tape import AnyNode, Node
 
 
 class Term(NamedTuple):
-    """A summand of an objective: `factor` times the one value of `node`, and its gradient by each parameter."""
+    """A summand of an objective, or many of a kind taken together, and its gradient by each parameter."""
 
-    node: AnyNode
-    factor: float
+    name: str
+    """What computes it, after the layer that it belongs to."""
+    parts: dict[AnyNode, float]
+    """Nodes of one value, each with its factor."""
     gradients: list[np.ndarray | None]
     """None for a parameter that it does not depend on."""
 
-    @property
-    def name(self) -> str:
-        """What computes it, after the layer that it belongs to."""
-        made_by = self.node.primitive.name if isinstance(self.node, Node) else self.node.name or "a parameter"
-        return f"{self.node.scope}.{made_by}" if self.node.scope else made_by
+    def value(self, values: Mapping[AnyNode, Any]) -> Any:
+        """Return the term in one run of a recording."""
+        return sum(factor * np.reshape(values[node], ()) for node, factor in self.parts.items())
+
+    def seeds(self) -> dict[AnyNode, Any]:
+        """Return the cotangents to begin a sweep with."""
+        return {node: np.full(node.shape, factor, node.dtype) for node, factor in self.parts.items()}
+
+
+MOST_TERMS = 20
+"""Beyond so many summands, those made by the same operation are one term, as the rows of a Python loop are."""
 
 
 def terms_of(capture: Capture) -> list[Term]:
     """Return the summands of the result, those of the same node made one, in the order of their creation."""
-    factors: dict[AnyNode, float] = {}
-    waiting: list[tuple[AnyNode, float]] = [(capture.root, 1.0)]
-    while waiting:
-        node, factor = waiting.pop()
-        parts = _parts(node) if isinstance(node, Node) else None
-        if parts is None:
-            factors[node] = factors.get(node, 0.0) + factor
-        else:
-            waiting += [(part, factor * share) for part, share in parts]
+    factors: dict[AnyNode, float] = {capture.root: 1.0}
+    for node in reversed(capture.nodes):
+        factor = factors.get(node, 0.0)
+        parts = _parts(node) if factor and isinstance(node, Node) else None
+        if parts is not None:
+            del factors[node]
+            for part, share in parts:
+                factors[part] = factors.get(part, 0.0) + factor * share
+    found = sorted(((node, factor) for node, factor in factors.items() if factor), key=lambda pair: pair[0].serial)
+    groups: dict[tuple[str, int], dict[AnyNode, float]] = {}
+    for node, factor in found:
+        groups.setdefault((_name_of(node), node.serial if len(found) <= MOST_TERMS else 0), {})[node] = factor
     reached = [_reached_from(leaf, capture.nodes) for leaf in capture.leaves]
+    return [Term(name, parts, _by_each(capture, parts, reached)) for (name, _), parts in groups.items()]
+
+
+def _name_of(node: AnyNode) -> str:
+    made_by = node.primitive.name if isinstance(node, Node) else node.name or "a parameter"
+    return f"{node.scope}.{made_by}" if node.scope else made_by
+
+
+def _by_each(capture: Capture, parts: dict[AnyNode, float], reached: list[set[AnyNode]]) -> list[np.ndarray | None]:
+    gradients = capture.gradients(parts)
     return [
-        Term(node, factor, _by_each(capture, node, factor, reached))
-        for node, factor in sorted(factors.items(), key=lambda item: item[0].serial)
-        if factor
+        None if members.isdisjoint(parts) else gradient for gradient, members in zip(gradients, reached, strict=True)
     ]
-
-
-def _by_each(capture: Capture, node: AnyNode, factor: float, reached: list[set[AnyNode]]) -> list[np.ndarray | None]:
-    gradients = capture.gradients({node: factor})
-    return [gradient if node in members else None for gradient, members in zip(gradients, reached, strict=True)]
 
 
 FLAT = ("sign",)

@@ -13,6 +13,9 @@ from typing import NamedTuple
 
 import numpy as np
 
+NICE = (2.0, 0.5, 3.0, 1 / 3, 4.0, 0.25, 10.0, 0.1)
+"""Factors that people forget or add."""
+
 FREE = 1.5
 """The cost of a factor that has no name."""
 
@@ -97,7 +100,8 @@ def _residual(claim: np.ndarray, parts: Parts, weights: Sequence[float]) -> floa
 
 def _special(factors: Sequence[float], parts: Parts) -> Iterator[tuple[float, float, float]]:
     """Yield the weights that have a name."""
-    for sign, factor in itertools.product((1.0, -1.0), (1.0, *factors)):
+    known = (1.0, *factors, *(NICE if parts.data.size == 1 else ()))
+    for sign, factor in itertools.product((1.0, -1.0), known):
         a = sign * factor
         for b in dict.fromkeys((1.0, 0.0, a, sign)) if parts.penalty.any() else (1.0,):
             for c in dict.fromkeys((0.0, 1.0, a)) if parts.unpenalised.any() else (0.0,):
@@ -160,6 +164,6 @@ def cost_of_factor(a: float, factors: Sequence[float]) -> float:
         return sign
     if size in factors:
         return sign + 1.0
-    if any(np.isclose(size, nice, rtol=1e-9) for nice in (2, 0.5, 3, 1 / 3, 4, 0.25, 10, 0.1)):
+    if any(np.isclose(size, nice, rtol=1e-9) for nice in NICE):
         return 1.3
     return FREE

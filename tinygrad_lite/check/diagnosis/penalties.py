@@ -26,9 +26,19 @@ class Penalty(NamedTuple):
         return f"{self.rate:.6g} · {f'sign({name})' if self.of_signs else name}"
 
 
-def is_decay(gradient: np.ndarray, values: np.ndarray) -> bool:
-    """Return whether a gradient is that of a penalty: some entries of the parameter, or their signs, times a number."""
-    return _rate(gradient, values) is not None or _rate(gradient, np.sign(values)) is not None
+def is_decay(
+    gradient: np.ndarray, values: np.ndarray, gradient_here: np.ndarray | None, values_here: np.ndarray
+) -> bool:
+    """Return whether a gradient is that of a penalty: some entries of the parameter, or their signs, times a number.
+
+    The number is to be the same at another place, if the gradient can be seen there.
+    """
+    for of in (np.asarray, np.sign):
+        rate = _rate(gradient, of(values))
+        if rate is not None:
+            here = None if gradient_here is None else _rate(gradient_here, of(values_here))
+            return here is None or abs(here - rate) <= 1e-9 * abs(rate)
+    return False
 
 
 def _rate(gradient: np.ndarray, values: np.ndarray) -> float | None:

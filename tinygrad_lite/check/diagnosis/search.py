@@ -44,6 +44,14 @@ class Explanation(NamedTuple):
     cost: float
 
 
+CLOSER = 10
+"""How many times closer to the claim an explanation is to come than what is right."""
+
+
+def _apart(claim: np.ndarray, right: np.ndarray) -> float:
+    return float(np.max(np.abs(claim - right), initial=0.0)) if claim.shape == right.shape else np.inf
+
+
 class Diagnosis:
     """The search for mistakes in one derivation."""
 
@@ -83,8 +91,10 @@ class Diagnosis:
         with np.errstate(all="ignore"):
             candidates = [*reshaped(claim, right, penalty, name, has_bias_column)]
             candidates += [made for mutant in mutants for made in _as_claimed(*mutant, claim, penalty)]
+            near = _apart(claim, right + penalty.gradient)
             for times, share in UNEXPLAINED:
                 tolerance = max(times * rounding * max(1.0, largest / expected), share * largest)
+                tolerance = min(tolerance, near / CLOSER)
                 best = self._best(candidates, tolerance)
                 if best is not None:
                     break
@@ -187,7 +197,7 @@ def _as_claimed(mistake: Mistake, data: np.ndarray, claim: np.ndarray, penalty: 
 
 
 def _seeds(terms: Sequence[Term]) -> dict[AnyNode, Any]:
-    return {term.node: np.full(term.node.shape, term.factor, term.node.dtype) for term in terms}
+    return {node: seed for term in terms for node, seed in term.seeds().items()}
 
 
 def _term_missing(evidence: Evidence, targets: Sequence[Leaf]) -> Iterator[tuple[Mistake, dict[AnyNode, Any]]]:

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from tinygrad_lite.check.numeric.moves import COMPLEX_STEP, Moves
-from tinygrad_lite.check.numeric.slopes import STEP, Entries, Slope, one_sided, slope_along, slopes_of_entries
+from tinygrad_lite.check.numeric.slopes import STEP, Entries, Slope, one_sided, refined, slope_along, slopes_of_entries
 
 SAMPLE = 50
 """How many entries of a parameter are looked at one by one unless every element is asked for."""
@@ -18,6 +18,9 @@ DIRECTIONS = 3
 
 LOOKS = 300
 """How many further directions a disagreement or a kink is narrowed down with at most."""
+
+BLOCKS = 5
+"""How many blocks of entries that disagree are narrowed down: more say nothing new."""
 
 RELATIVE = 1e-6
 """How precise one central difference is taken to be, relative to the largest entry of the gradient."""
@@ -50,6 +53,8 @@ class Numeric(NamedTuple):
     """Which of these have another automatic gradient, as positions in `entries.indices`."""
     unchecked: int
     """How many entries lie where a direction crossed kinks that could not be narrowed down."""
+    allowed: float
+    """How far a difference of the whole may be off, at the entry where that is most."""
 
     def at(self, entry: int) -> float:
         """Return the numeric derivative of the whole by an entry that was looked at."""
@@ -82,7 +87,8 @@ def numeric_of(
     if entries.indices.size:
         smooth = np.where(entries.on_kink, 0.0, np.abs(_off(parameter, entries)[-1]))
         error = max(error, float(np.max(smooth)) if not np.isnan(smooth).any() else np.nan)
-    return Numeric(error, entries, wrong, unchecked)
+    most = RELATIVE * float(np.max(np.abs(parameter.automatic), initial=0.0))
+    return Numeric(error, entries, wrong, unchecked, most + 10 * float(np.max(entries.error[-1], initial=0.0)))
 
 
 def _joined(one: Entries, other: Entries) -> Entries:
@@ -104,7 +110,15 @@ def _looked_at_again(moves: Moves, parameter: Parameter, entries: Entries) -> tu
     with np.errstate(invalid="ignore"):
         wrong = ~np.all(off <= RELATIVE * largest + 10 * entries.error + gap, axis=0)
     doubtful = np.flatnonzero(wrong & ~entries.on_kink)
-    doubtful = doubtful[np.argsort(-np.nan_to_num(off[:, doubtful].max(axis=0), nan=np.inf))][:SAMPLE]
+    if len(doubtful) > SAMPLE:
+        _refine(moves, parameter, entries, doubtful)
+        off = np.abs(_off(parameter, entries))
+        with np.errstate(invalid="ignore"):
+            wrong[doubtful] = ~np.all(off <= RELATIVE * largest + 10 * entries.error, axis=0)[doubtful]
+        doubtful = doubtful[wrong[doubtful]]
+    doubtful = doubtful[np.argsort(-np.nan_to_num(off[:, doubtful].max(axis=0), nan=np.inf))]
+    wrong[doubtful[SAMPLE:]] = False  # what is not looked at with care is not called wrong
+    doubtful = doubtful[:SAMPLE]
     for k in doubtful:
         direction = np.zeros(parameter.values.size)
         direction[entries.indices[k]] = 1.0
@@ -116,6 +130,15 @@ def _looked_at_again(moves: Moves, parameter: Parameter, entries: Entries) -> tu
     _with_undeclared_kinks(moves, parameter, entries, doubtful[wrong[doubtful]])
     wrong &= ~entries.on_kink | ~_between(entries, parameter.automatic)
     return entries, np.flatnonzero(wrong)
+
+
+def _refine(moves: Moves, parameter: Parameter, entries: Entries, doubtful: np.ndarray) -> None:
+    indices = entries.indices[doubtful]
+    found = refined(moves, parameter.position, parameter.values, indices, parameter.noise)
+    better = ~found.on_kink
+    at = doubtful[better]
+    entries.left[:, at] = entries.right[:, at] = found.left[:, better]
+    entries.error[:, at] = found.error[:, better]
 
 
 def _with_undeclared_kinks(moves: Moves, parameter: Parameter, entries: Entries, doubtful: np.ndarray) -> None:
@@ -165,6 +188,8 @@ def _along_directions(moves: Moves, parameter: Parameter, rng: np.random.Generat
                 error = max(error, abs(float(automatic[-1] - slope.value[-1])))
                 continue
             looks -= 1
+            if len(suspects) >= BLOCKS:
+                return np.unique(np.concatenate(suspects)), error, unchecked
             start, stop = support.start, support.stop
             if stop - start <= SAMPLE:
                 suspects.append(np.arange(start, stop))

@@ -12,7 +12,7 @@ from tinygrad_lite.check.capture import Capture, Values, operands_of
 from tinygrad_lite.check.moving import moved_one_by_one
 from tinygrad_lite.check.problem import Problem
 from tinygrad_lite.check.terms import Term
-from tinygrad_lite.tape import Node, leading_to
+from tinygrad_lite.tape import AnyNode, Node, leading_to
 
 
 class Place(NamedTuple):
@@ -49,7 +49,7 @@ class Moves(ABC):
 
 ANALYTIC = frozenset(
     {"add", "subtract", "multiply", "divide", "positive", "negative", "square", "power", "exp", "expm1", "log", "log1p",
-     "sqrt", "sin", "cos", "tanh", "matmul", "linear", "sum", "mean", "prod", "norm", "sum_squares", "weighted_sum",
+     "sqrt", "sin", "cos", "tanh", "matmul", "linear", "sum", "mean", "prod", "sum_squares", "weighted_sum",
      "reshape", "transpose", "swapaxes", "expand_dims", "broadcast_to", "concatenate", "stack", "getitem", "named"}
 )  # fmt: skip
 """The operations whose forward takes complex numbers and is analytic there: f(x + ih).imag / h is the slope."""
@@ -61,8 +61,8 @@ class RecordedMoves(Moves):
     """By running the recording again: term by term, with an eye on the kinks."""
 
     def __init__(self, capture: Capture, terms: Sequence[Term]) -> None:
-        self.capture, self.nodes = capture, [term.node for term in terms]
-        self.factors = np.array([term.factor for term in terms])
+        self.capture, self.terms = capture, terms
+        self.nodes = [node for term in terms for node in term.parts]
         self.base = self._values(capture.values)
         self._kinks: dict[Node, bytes] = {}
         self._plainly: dict[int, frozenset[str]] = {}
@@ -81,7 +81,7 @@ class RecordedMoves(Moves):
         """Follow the change of each entry through the recording, many entries at a time."""
         moved = moved_one_by_one(self.capture, self.nodes, self.capture.leaves[i], entries, steps)
         self._plainly[i] = moved.plainly
-        return self._with_their_sum(moved.outputs), moved.crosses
+        return self._with_their_sum(self._of(dict(zip(self.nodes, moved.outputs, strict=True)))), moved.crosses
 
     def run_plainly(self, i: int) -> frozenset[str]:
         """Return what `singly` could not follow."""
@@ -94,15 +94,18 @@ class RecordedMoves(Moves):
             if isinstance(node, Node) and (node.primitive.name not in ANALYTIC or node.dtype != np.float64):
                 return None
         values = self.capture.run({leaf: self.capture.values[leaf] + 1j * COMPLEX_STEP * direction})
-        slopes = np.array([float(np.imag(np.reshape(values[node], ()))) for node in self.nodes]) / COMPLEX_STEP
+        slopes = np.array([float(np.imag(term.value(values))) for term in self.terms]) / COMPLEX_STEP
         return self._with_their_sum(slopes)
 
     def _values(self, values: Values) -> np.ndarray:
-        return self._with_their_sum(np.array([float(np.reshape(values[node], ())) for node in self.nodes]))
+        return self._with_their_sum(np.array([float(term.value(values)) for term in self.terms]))
+
+    def _of(self, outputs: dict[AnyNode, np.ndarray]) -> np.ndarray:
+        """Return the terms, (terms, entries), of the values of their nodes for each entry."""
+        return np.array([sum(factor * outputs[node] for node, factor in term.parts.items()) for term in self.terms])
 
     def _with_their_sum(self, terms: np.ndarray) -> np.ndarray:
-        """Return the terms times their factors, with their sum below if they are several."""
-        terms = (self.factors * terms.T).T
+        """Return the terms, with their sum below if they are several."""
         return terms if len(terms) == 1 else np.concatenate([terms, terms.sum(axis=0, keepdims=True)])
 
     def _kinks_unmoved(self, node: Node) -> bytes:

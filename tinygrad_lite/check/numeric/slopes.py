@@ -65,7 +65,12 @@ def slope_along(
         step = LARGEST_STEP * scale / 2**k
         above, below = moves.along(i, step * direction), moves.along(i, -step * direction)
         if above.crosses or below.crosses:
+            if k == 0 and _crosses_at_once(moves, i, direction, scale):
+                break
             rows = []
+            continue
+        if not np.isfinite(above.values - below.values).all():
+            rows = []  # the step left the domain of the function
             continue
         row = [(above.values - below.values) / (2 * step)]
         for j, earlier in enumerate(rows):
@@ -83,6 +88,12 @@ def slope_along(
     if np.isfinite(error).all():
         return Slope(best, error)
     return _slope_at_a_kink(moves, i, direction, noise, 100 * SMALL_STEP * scale)
+
+
+def _crosses_at_once(moves: Moves, i: int, direction: np.ndarray, scale: float) -> bool:
+    """Return whether the smallest step already crosses a kink, so that no smaller ones need be tried."""
+    step = SMALL_STEP * scale * direction
+    return moves.along(i, step).crosses or moves.along(i, -step).crosses
 
 
 def _slope_at_a_kink(moves: Moves, i: int, direction: np.ndarray, noise: np.ndarray, step: float) -> Slope:
@@ -148,6 +159,16 @@ def one_sided(moves: Moves, i: int, indices: np.ndarray, scale: np.ndarray, nois
     unsettled = np.abs(slopes[1] - slopes[0]) > 0.5 * np.abs(slopes[1]) + 100 * rounded
     error = rounded + np.abs(slopes[1] - slopes[0]).max(axis=0)
     return Sides(left, right, error, np.logical_not(np.any(unsettled, axis=(0, 1))))
+
+
+def refined(moves: Moves, i: int, values: np.ndarray, indices: np.ndarray, noise: np.ndarray) -> Entries:
+    """Return central differences of smaller steps, extrapolated, where the function bends sharply."""
+    scale = np.maximum(1.0, np.abs(values.reshape(-1)[indices]))
+    coarse, _, _ = _central(moves, i, values, indices, STEP / 8 * scale)
+    fine, crosses, steps = _central(moves, i, values, indices, STEP / 16 * scale)
+    best = fine + (fine - coarse) / 3
+    error = np.abs(fine - coarse) / 3 + noise[:, None] / steps
+    return Entries(indices, best, best.copy(), error, crosses)
 
 
 def _central(

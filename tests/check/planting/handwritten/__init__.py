@@ -1,0 +1,1 @@
+"""Backpropagation as a student writes it, in plain NumPy, in three conventions."""
