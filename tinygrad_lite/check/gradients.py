@@ -75,7 +75,7 @@ def check_gradients(
         refuse_shape(result.shape)
     evidence = Evidence(problem, generator)
     by_hand = claimed(problem, analytic, vjp, jacobian)
-    diagnosis = Diagnosis(evidence, None if by_hand is None else by_hand.gradients)
+    diagnosis = Diagnosis(evidence, by_hand)
     rows = [judged(evidence, i, by_hand, diagnosis, tolerance, every_element) for i in range(len(problem.values))]
     if by_hand is not None and by_hand.jacobians is not None:
         pairs = enumerate(zip(rows, by_hand.jacobians, strict=True))

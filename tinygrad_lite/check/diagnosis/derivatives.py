@@ -23,11 +23,12 @@ def wrong_derivatives(capture: Capture) -> Iterator[Found]:
     """Yield each mistake made at one activation, and at all of its kind or of any, as a loop over layers makes it."""
     everywhere: dict[tuple[str, str, str], list[tuple[AnyNode, Jump, float]]] = {}
     segments = segments_of(capture)
-    for segment in segments:
+    for k, segment in enumerate(segments):
         right = _derivative(capture, segment)
         if right is None:
             continue
-        elsewhere = [other for other in segments if other is not segment and other.a.shape == segment.a.shape]
+        neighbours = segments[max(0, k - 1) : k] + segments[k + 1 : k + 2]
+        elsewhere = [other for other in neighbours if other.a.shape == segment.a.shape]
         for slug, correction, values, cost in _derivatives(segment, right, elsewhere):
             jump = Jump(segment.end, _times(segment.start, values))
             everywhere.setdefault((slug, segment.name, correction), []).append((segment.end, jump, cost))

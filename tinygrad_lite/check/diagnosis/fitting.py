@@ -7,6 +7,7 @@ their own: a sign, a factor, a mean that was not taken, a forgotten or misplaced
 
 from __future__ import annotations
 
+import functools
 import itertools
 from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
@@ -51,7 +52,7 @@ def fitted(claim: np.ndarray, parts: Parts, factors: Sequence[float], tolerance:
     if not all(np.isfinite(values).all() for values in (claim, *parts)):
         return None
     sampled = _sampled(claim, parts)
-    if not _is_within_reach(*sampled, tolerance):
+    if not _are_within_reach(*sampled, tolerance):
         return None
     best: Fit | None = None
     for choices in (_special(factors, parts), _solved(*sampled)):  # what has a name goes before any other number
@@ -68,7 +69,12 @@ def fitted(claim: np.ndarray, parts: Parts, factors: Sequence[float], tolerance:
     return None
 
 
-def _is_within_reach(claim: np.ndarray, parts: Parts, tolerance: float) -> bool:
+def may_explain(claim: np.ndarray, parts: Parts, tolerance: float) -> bool:
+    """Return whether any weights at all could make a sample of the claim."""
+    return bool(np.isfinite(parts.data).all()) and _are_within_reach(*_sampled(claim, parts), tolerance)
+
+
+def _are_within_reach(claim: np.ndarray, parts: Parts, tolerance: float) -> bool:
     """Return whether any weights at all could make the claim."""
     columns = np.stack([_unit(part) for part in parts if part.any()] or [np.zeros(claim.shape)], axis=1)
     found, *_ = np.linalg.lstsq(columns, _unit(claim), rcond=None)
@@ -88,9 +94,13 @@ def _unit(values: np.ndarray) -> np.ndarray:
 def _sampled(claim: np.ndarray, parts: Parts) -> tuple[np.ndarray, Parts]:
     if claim.size <= 4 * SAMPLE:
         return claim.reshape(-1), Parts(*(part.reshape(-1) for part in parts))
-    chosen = np.random.default_rng(0).choice(claim.size, SAMPLE, replace=False)
-    chosen[0] = int(np.argmax(np.abs(claim)))
+    chosen = _some_of(claim.size)
     return claim.reshape(-1)[chosen], Parts(*(part.reshape(-1)[chosen] for part in parts))
+
+
+@functools.lru_cache
+def _some_of(size: int) -> np.ndarray:
+    return np.random.default_rng(0).choice(size, SAMPLE, replace=False)
 
 
 def _residual(claim: np.ndarray, parts: Parts, weights: Sequence[float]) -> float:

@@ -12,8 +12,9 @@ from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 
+from tinygrad_lite.check.claimed import Claimed
 from tinygrad_lite.check.diagnosis.causes import causes_of, unknown
-from tinygrad_lite.check.diagnosis.fitting import FREE, Fit, Parts, cost_of_factor, fitted
+from tinygrad_lite.check.diagnosis.fitting import FREE, Fit, Parts, cost_of_factor, fitted, may_explain
 from tinygrad_lite.check.diagnosis.mistakes import Mistake, mistakes_in
 from tinygrad_lite.check.diagnosis.mutation import Jump, mutated_sweep
 from tinygrad_lite.check.diagnosis.penalties import Penalty, penalty_of
@@ -44,6 +45,9 @@ class Explanation(NamedTuple):
     cost: float
 
 
+MOST_SWEEPS = 2000
+"""How many mistakes are tried at most, those at activations first."""
+
 CLOSER = 10
 """How many times closer to the claim an explanation is to come than what is right."""
 
@@ -55,13 +59,14 @@ def _apart(claim: np.ndarray, right: np.ndarray) -> float:
 class Diagnosis:
     """The search for mistakes in one derivation."""
 
-    def __init__(self, evidence: Evidence, gradients: Sequence[np.ndarray] | None) -> None:
-        self._evidence, self._claims = evidence, gradients
+    def __init__(self, evidence: Evidence, by_hand: Claimed | None) -> None:
+        self._evidence = evidence
+        self._claims = [] if by_hand is None else by_hand.gradients
+        self._coarseness = [] if by_hand is None else by_hand.coarseness
         self._names = {} if evidence.capture is None else dict(zip(evidence.capture.leaves, evidence.problem.names))
 
     def of(self, i: int, rounding: float) -> tuple[Cause, ...]:
         """Return the causes that together explain the claimed gradient by parameter `i`, `unknown` if nothing does."""
-        assert self._claims is not None
         name = self._evidence.problem.names[i]
         return self._explained(
             self._claims[i], self._right(i), self._mutants(i), self._penalty(i), rounding, name, self._has_bias(i)
@@ -141,13 +146,8 @@ class Diagnosis:
         return self._evidence.capture.leaves
 
     def _mutants(self, i: int) -> Iterator[tuple[Mistake, np.ndarray]]:
-        """Yield what each mistake makes of the data's gradient by parameter `i`, where that is not the right one."""
-        right = self._right(i)
-        for mistake, gradients in self._swept:
-            found = gradients.get(self._targets[i])
-            mutant = np.zeros(right.shape) if found is None else found
-            if not np.array_equal(mutant, right):
-                yield mistake, mutant
+        """Yield what each mistake makes of the data's gradient by parameter `i`, where it may explain the claim."""
+        yield from self._survivors.get(i, ())
         capture = self._evidence.capture
         if capture is not None and capture.is_whole:
             yield from wrong_sums(capture, self._targets[i], self._evidence.problem.names[i], self.cotangent)
@@ -165,12 +165,35 @@ class Diagnosis:
         return list(mistakes_in(capture, self._names, self.cotangent))
 
     @cached_property
-    def _swept(self) -> list[tuple[Mistake, dict[AnyNode, Any]]]:
-        """What arrives at the parameters with each mistake, one sweep a mistake for all of them."""
+    def _survivors(self) -> dict[int, list[tuple[Mistake, np.ndarray]]]:
+        """What mistakes make of the claimed gradients, one sweep a mistake, as far as a sample does not rule it out."""
+        penalties = {i: self._penalty(i) for i, claim in enumerate(self._claims) if self._is_wrong(i, claim)}
+        found: dict[int, list[tuple[Mistake, np.ndarray]]] = {i: [] for i in penalties}
+        with np.errstate(all="ignore"):
+            for mistake, gradients in self._swept():
+                for i, penalty in penalties.items():
+                    mutant = gradients.get(self._targets[i])
+                    mutant = np.zeros(penalty.gradient.shape) if mutant is None else mutant
+                    claim = self._claims[i]
+                    rough = UNEXPLAINED[-1][1] * float(np.max(np.abs(claim), initial=0.0)) + self._rounding(i)
+                    for _, array, parts in _as_claimed(mistake, mutant, claim, penalty):
+                        if may_explain(array, parts, rough) and not np.array_equal(mutant, self._right(i)):
+                            found[i].append((mistake, mutant))
+        return found
+
+    def _is_wrong(self, i: int, claim: np.ndarray) -> bool:
+        return _apart(claim, self._evidence.automatic[i]) > self._evidence.rounding.gradients[i]
+
+    def _rounding(self, i: int) -> float:
+        return UNEXPLAINED[-1][0] * self._evidence.rounding.gradients[i] * self._coarseness[i]
+
+    def _swept(self) -> Iterator[tuple[Mistake, dict[AnyNode, Any]]]:
+        """Yield what arrives at the parameters with each mistake."""
         if self._evidence.capture is None:
-            return []
-        terms = list(_term_missing(self._evidence, self._targets))
-        return [(mistake, self._arrived(self._targets, mistake.jumps)) for mistake in self.mistakes] + terms
+            return
+        for mistake in self.mistakes[:MOST_SWEEPS]:
+            yield mistake, self._arrived(self._targets, mistake.jumps)
+        yield from _term_missing(self._evidence, self._targets)
 
     def cotangent(self, node: AnyNode) -> Any:
         """Return the right cotangent of a node, of the data's terms alone; None if nothing arrives."""
