@@ -79,10 +79,9 @@ def judged(
     found = compared(hand, automatic, rounding, tolerance)
     first = _worth_a_look(found, automatic)
     numeric = numeric_of(evidence.moves, parameter, first, every_element, evidence.rng)
-    smooth = numeric.wrong[~numeric.between(automatic)[numeric.wrong]]
-    status, note = _status(evidence, i, found, numeric, parameter, len(smooth) > 0)
-    is_mistaken = status == "differs" and len(found.wrong) > 0 and not len(smooth)
-    entry = _entry_to_show(found, numeric, smooth)
+    status, note = _status(evidence, i, found, numeric, parameter)
+    is_mistaken = status == "differs" and len(found.wrong) > 0 and not len(numeric.wrong)
+    entry = _entry_to_show(found, numeric)
     return Row(
         name=evidence.problem.names[i],
         status=status,
@@ -119,7 +118,7 @@ def _worth_a_look(found: Comparison, automatic: np.ndarray) -> list[int]:
 
 
 def _status(
-    evidence: Evidence, i: int, found: Comparison, numeric: Numeric, parameter: Parameter, numeric_wrong: bool
+    evidence: Evidence, i: int, found: Comparison, numeric: Numeric, parameter: Parameter
 ) -> tuple[Status, str]:
     """Return the status, and what it means here."""
     forgiven = _all_between(evidence, found, numeric, parameter)
@@ -131,7 +130,7 @@ def _status(
     if not found.fits:
         assert found.hand is not None
         return "differs", f"the gradient by hand has shape {found.hand.shape}, the parameter {parameter.values.shape}"
-    if numeric_wrong:
+    if len(numeric.wrong):
         return "differs", WRONG_AUTOMATICALLY
     if len(found.wrong) and not forgiven:
         return "differs", kinks if found.fits else ""
@@ -236,12 +235,12 @@ def _undetectable(penalties: list[Term], i: int, found: Comparison) -> str:
     )
 
 
-def _entry_to_show(found: Comparison, numeric: Numeric, smooth: np.ndarray) -> int:
+def _entry_to_show(found: Comparison, numeric: Numeric) -> int:
     """Return the entry where the disagreement is largest."""
     if len(found.wrong) and found.fits:
         return int(found.wrong[0])
-    if len(smooth):
-        return int(numeric.entries.indices[smooth[0]])
+    if len(numeric.wrong):
+        return int(numeric.entries.indices[numeric.wrong[0]])
     return int(numeric.entries.indices[0]) if len(numeric.entries.indices) else 0
 
 

@@ -6,7 +6,7 @@ that remain are read as mistakes too. What explains the claim with the fewest an
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from functools import cached_property
 from typing import Any, NamedTuple, TypeAlias
 
@@ -19,7 +19,7 @@ from tinygrad_lite.check.diagnosis.mistakes import Mistake, mistakes_in
 from tinygrad_lite.check.diagnosis.mutation import Jump, mutated_sweep
 from tinygrad_lite.check.diagnosis.penalties import Penalty, penalty_of
 from tinygrad_lite.check.diagnosis.reshaping import reshaped
-from tinygrad_lite.check.diagnosis.sums import meets_a_column_of_ones, wrong_sums
+from tinygrad_lite.check.diagnosis.sums import bias_columns, wrong_sums
 from tinygrad_lite.check.evidence import Evidence
 from tinygrad_lite.check.report import Cause
 from tinygrad_lite.check.terms import Term
@@ -69,7 +69,7 @@ class Diagnosis:
         """Return the causes that together explain the claimed gradient by parameter `i`, `unknown` if nothing does."""
         name = self._evidence.problem.names[i]
         return self._explained(
-            self._claims[i], self._right(i), self._mutants(i), self._penalty(i), rounding, name, self._has_bias(i)
+            self._claims[i], self._right(i), self._mutants(i), self._penalty(i), rounding, name, self._columns(i)
         )
 
     def of_value(self, node: AnyNode, claim: np.ndarray, rounding: float, name: str) -> tuple[Cause, ...]:
@@ -78,7 +78,7 @@ class Diagnosis:
         right = np.zeros(node.shape) if right is None else right
         mutants = ((mistake, self._arrived([node], mistake.jumps).get(node, right)) for mistake in self.mistakes)
         nothing = Penalty(np.zeros(node.shape), np.zeros(node.shape), 0.0)
-        return self._explained(claim, right, mutants, nothing, rounding, name, has_bias_column=False)
+        return self._explained(claim, right, mutants, nothing, rounding, name, ())
 
     def _explained(
         self,
@@ -88,13 +88,13 @@ class Diagnosis:
         penalty: Penalty,
         rounding: float,
         name: str,
-        has_bias_column: bool,
+        columns: Collection[int],
     ) -> tuple[Cause, ...]:
         """Return the causes that together make the claim of the right gradient of the data."""
         largest = float(np.max(np.abs(claim), initial=0.0, where=np.isfinite(claim)))
         expected = float(np.max(np.abs(right + penalty.gradient), initial=0.0)) or 1.0
         with np.errstate(all="ignore"):
-            candidates = [*reshaped(claim, right, penalty, name, has_bias_column)]
+            candidates = [*reshaped(claim, right, penalty, name, columns)]
             candidates += [made for mutant in mutants for made in _as_claimed(*mutant, claim, penalty)]
             near = _apart(claim, right + penalty.gradient)
             for times, share in UNEXPLAINED:
@@ -136,9 +136,12 @@ class Diagnosis:
     def _penalty(self, i: int) -> Penalty:
         return penalty_of(self._evidence, i)
 
-    def _has_bias(self, i: int) -> bool:
-        capture = self._evidence.capture
-        return capture is None or not capture.is_whole or meets_a_column_of_ones(capture, self._targets[i])
+    def _columns(self, i: int) -> Collection[int]:
+        """Return which columns of parameter `i` may hold a bias: the outer ones, where it cannot be seen."""
+        capture, values = self._evidence.capture, self._evidence.problem.values[i]
+        if capture is not None and capture.is_whole:
+            return {k for k in bias_columns(capture, self._targets[i]) if values.ndim == 2 and k < values.shape[1]}
+        return {0, values.shape[1] - 1} if values.ndim == 2 and values.shape[1] else ()
 
     @property
     def _targets(self) -> list[Leaf]:

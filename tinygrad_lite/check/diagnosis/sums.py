@@ -76,16 +76,16 @@ def _columns_of_ones(units: np.ndarray) -> np.ndarray:
     return np.flatnonzero((units == 1).all(axis=0)) if units.ndim == 2 else np.zeros(0, np.intp)
 
 
-def meets_a_column_of_ones(capture: Capture, leaf: Leaf) -> bool:
-    """Return whether a parameter holds a bias as a column: what it is multiplied with has one of ones."""
+def bias_columns(capture: Capture, leaf: Leaf) -> set[int]:
+    """Return the columns of a parameter that are biases: what they are multiplied with is a column of ones."""
     consumers = consumers_of(capture.nodes)
+    found: set[int] = set()
     for node in _turned(capture, leaf):
         for consumer, operand in consumers.get(node, []):
             if consumer.primitive.name == "matmul":
                 units = np.asarray(consumer.operands[1 - operand])
-                if _columns_of_ones(units if operand == 1 else units.T).size:
-                    return True
-    return False
+                found.update(int(k) for k in _columns_of_ones(units if operand == 1 else units.T))
+    return found
 
 
 def _turned(capture: Capture, leaf: Leaf) -> Iterator[AnyNode]:

@@ -128,7 +128,8 @@ def _looked_at_again(moves: Moves, parameter: Parameter, entries: Entries) -> tu
         entries.error[:, k] = slope.error
         wrong[k] = not _agree(automatic, slope, largest[:, 0], parameter.noise)
     _with_undeclared_kinks(moves, parameter, entries, doubtful[wrong[doubtful]])
-    wrong &= ~entries.on_kink | ~_between(entries, parameter.automatic)
+    # At a kink the automatic gradient follows the stated convention, whatever the slopes; a jump has no slope at all.
+    wrong &= ~(entries.on_kink & np.isfinite(entries.left[-1] + entries.right[-1]))
     return entries, np.flatnonzero(wrong)
 
 

@@ -33,6 +33,9 @@ UNKNOWN = 1e4
 SCALED = ("multiply", "divide", "power")
 """Elementwise operations whose derivative is a factor that was given, not a formula that cancels."""
 
+SHIFTED = ("softmax_cross_entropy", "logsumexp", "log_softmax")
+"""Operations that take the largest value off and put it back, and so round relative to it."""
+
 EPSILON = float(np.finfo(np.float64).eps)
 
 
@@ -90,7 +93,10 @@ def _disturbed_runs(capture: Capture, rng: np.random.Generator) -> Iterator[tupl
     def result(node: Node, found: np.ndarray) -> np.ndarray:
         if found.dtype.kind != "f" or found.base is not None or node.primitive.kinks is not None:
             return found  # what is moved or chosen is not rounded
-        return np.asarray(found + found * _noise(found, rng))
+        size = np.abs(found)
+        if node.primitive.name in SHIFTED:
+            size = size + max(1.0, largest(operands_of(node, capture.values)[0]))
+        return np.asarray(found + size * _noise(found, rng))
 
     def rule(node: Node, right: Rule) -> Rule:
         return _disturbed_rule(right, node.primitive.is_elementwise and node.primitive.name not in SCALED, rng)
