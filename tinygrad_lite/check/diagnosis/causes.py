@@ -26,7 +26,7 @@ def causes_of(
     if mistake is not None:
         causes.append(Cause(mistake.slug, None, residual, mistake.where, mistake.correction))
     is_whole = not penalty.gradient.any() or fit.penalty == fit.data
-    what = "the gradient" if is_whole else "the gradient of the data, not that of the penalty"
+    what = "the gradient" if is_whole else "the gradient of the data"
     causes += _of_the_factor(fit.data, batch_sizes, residual, name, what)
     if penalty.gradient.any() and fit.penalty not in (1.0, fit.data):
         causes.append(_of_the_penalty(fit.penalty, penalty, residual, name))

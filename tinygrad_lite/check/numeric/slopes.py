@@ -156,9 +156,9 @@ def one_sided(moves: Moves, i: int, indices: np.ndarray, scale: np.ndarray, nois
         below, _ = moves.singly(i, indices, -step)
         slopes.append(np.stack([moves.base[:, None] - below, above - moves.base[:, None]]) / step)
     (left, right), rounded = slopes[1], 2 * noise[:, None] / step
-    unsettled = np.abs(slopes[1] - slopes[0]) > 0.5 * np.abs(slopes[1]) + 100 * rounded
+    grow = np.abs(slopes[1]) > 4 * np.abs(slopes[0]) + 100 * rounded  # as those across a jump do, by the steps' ratio
     error = rounded + np.abs(slopes[1] - slopes[0]).max(axis=0)
-    return Sides(left, right, error, np.logical_not(np.any(unsettled, axis=(0, 1))))
+    return Sides(left, right, error, np.logical_not(np.any(grow, axis=(0, 1))))
 
 
 def refined(moves: Moves, i: int, values: np.ndarray, indices: np.ndarray, noise: np.ndarray) -> Entries:
