@@ -125,7 +125,7 @@ def differences(sides: Any, what: str) -> Iterator[Difference]:
     elif isinstance(sides, Iterator):
         count = 0
         for count, pair in enumerate(sides, start=1):
-            yield from differences(pair, f"{what}, equality {count},")
+            yield from differences(pair, f"{what}, equality {count}")
         if not count:
             raise ArgumentError(f"{what} yields nothing to compare")
     else:
@@ -178,12 +178,15 @@ def _reported(report: GradientReport, what: str) -> Difference:
     errors = [row.max_rel_error for row in rows if row.max_rel_error is not None]
     if not errors:
         raise ArgumentError(f"{what} gave a report without a gradient by hand; give analytic=, vjp= or jacobian=")
-    causes = tuple(cause for row in rows if not row.agrees for cause in row.diagnosis or (_untested(row),))
+    untested = [row for row in rows if row.status in ("vacuous", "undetectable")]
+    if untested and not any(row.status == "differs" for row in rows):
+        raise ArgumentError(f"{what} tests nothing of {untested[0].name}: {untested[0].note}")
+    causes = tuple(cause for row in rows if not row.agrees for cause in row.diagnosis or (_unexplained(row),))
     return Difference(max(errors), bool(report), causes)
 
 
-def _untested(row: Row) -> Cause:
-    return Cause(row.status, None, np.nan, row.name, row.note or "try it at other values")
+def _unexplained(row: Row) -> Cause:
+    return Cause("unknown", None, np.nan, row.name, row.note)
 
 
 def _array(side: Any, what: str) -> np.ndarray:
