@@ -8,10 +8,10 @@ import numpy as np
 
 from tinygrad_lite.check.capture import Capture
 from tinygrad_lite.check.diagnosis.penalties import is_decay
+from tinygrad_lite.check.magnitude import EPSILON
 from tinygrad_lite.check.numeric.agreement import Parameter
 from tinygrad_lite.check.numeric.moves import Moves, PlainMoves, RecordedMoves
 from tinygrad_lite.check.numeric.rounding import Rounding, rounding_at, rounding_of
-from tinygrad_lite.check.numeric.slopes import EPSILON
 from tinygrad_lite.check.problem import Problem
 from tinygrad_lite.check.terms import Term, example_counts, terms_of
 from tinygrad_lite.tape import AnyNode

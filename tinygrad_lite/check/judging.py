@@ -9,6 +9,7 @@ import numpy as np
 from tinygrad_lite.check.claimed import Claimed
 from tinygrad_lite.check.diagnosis.search import Diagnosis
 from tinygrad_lite.check.evidence import Evidence
+from tinygrad_lite.check.magnitude import largest
 from tinygrad_lite.check.numeric.agreement import Numeric, Parameter, numeric_of
 from tinygrad_lite.check.numeric.moves import Moves
 from tinygrad_lite.check.numeric.slopes import STEP
@@ -54,14 +55,14 @@ def compared(hand: np.ndarray | None, automatic: np.ndarray, rounding: float, to
         return Comparison(None, None, None, rounding, np.zeros(0, np.intp))
     if hand.shape != automatic.shape:
         return Comparison(hand, np.inf, np.inf, rounding, np.arange(automatic.size), fits=False)
-    largest = max(_largest(automatic), _largest(hand))
-    allowed = rounding if tolerance is None else tolerance[1] + tolerance[0] * largest
+    size = max(largest(automatic), largest(hand))
+    allowed = rounding if tolerance is None else tolerance[1] + tolerance[0] * size
     with np.errstate(invalid="ignore"):
         apart = np.abs(hand - automatic).reshape(-1)
         wrong = np.flatnonzero(~(apart <= allowed))
     error = float(np.max(apart, initial=0.0))
     order = np.argsort(-np.nan_to_num(apart[wrong], nan=np.inf), kind="stable")
-    return Comparison(hand, error, error / largest if largest else 0.0, allowed, wrong[order], asked=tolerance)
+    return Comparison(hand, error, error / size if size else 0.0, allowed, wrong[order], asked=tolerance)
 
 
 def judged(
@@ -137,8 +138,8 @@ def _status(
     silent = "" if kinks else _vacuous(evidence, i, parameter)
     if silent:
         return "vacuous", silent
-    if found.hand is not None and found.asked is None and found.allowed > COARSEST * _largest(parameter.automatic) > 0:
-        share = found.allowed / _largest(parameter.automatic)
+    if found.hand is not None and found.asked is None and found.allowed > COARSEST * largest(parameter.automatic) > 0:
+        share = found.allowed / largest(parameter.automatic)
         return "undetectable", (
             f"rounding alone may be {share:.0%} of the gradient; move away from where it vanishes, or let the "
             "derivation compute in float64"
@@ -207,12 +208,12 @@ def _vacuous(evidence: Evidence, i: int, parameter: Parameter) -> str:
     ]
     if not seen or not parameter.values.size:
         return ""
-    largest = max(_largest(gradient) for gradient, _ in seen)
+    size = max(largest(gradient) for gradient, _ in seen)
     resolution = sum(noise for _, noise in seen) / STEP
-    if largest > resolution:
+    if size > resolution:
         return ""
     return (
-        f"the largest gradient is {largest:.1e}, below the {resolution:.1e} that numeric differences resolve, so "
+        f"the largest gradient is {size:.1e}, below the {resolution:.1e} that numeric differences resolve, so "
         "nothing was tested: take parameters at which no unit is saturated, and not all zeros"
     )
 
@@ -224,7 +225,7 @@ def _undetectable(penalties: list[Term], i: int, found: Comparison) -> str:
     hidden = [
         (term, size)
         for term in penalties
-        if (gradient := term.gradients[i]) is not None and (size := _largest(gradient)) <= found.allowed
+        if (gradient := term.gradients[i]) is not None and (size := largest(gradient)) <= found.allowed
     ]
     if not hidden or not found.hand.size:
         return ""
@@ -252,7 +253,3 @@ def _values(
         return None if found.hand is None else 0.0, 0.0, 0.0
     hand = float(found.hand.reshape(-1)[entry]) if found.hand is not None and found.fits else None
     return hand, float(automatic.reshape(-1)[entry]), numeric.at(entry)
-
-
-def _largest(gradient: np.ndarray) -> float:
-    return float(np.max(np.abs(gradient), initial=0.0))

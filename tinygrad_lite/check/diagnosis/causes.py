@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 
 from tinygrad_lite.check.diagnosis.fitting import Fit
+from tinygrad_lite.check.diagnosis.mistake import Mistake
 from tinygrad_lite.check.diagnosis.penalties import Penalty
 from tinygrad_lite.check.report import Cause
 
 
 def causes_of(
-    mistake: Any,  # a Mistake of another file of this room, or None
+    mistake: Mistake | None,
     fit: Fit,
     batch_sizes: Sequence[int],
     penalty: Penalty,

@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from typing import Any, TypeAlias
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
 from tinygrad_lite.check.capture import Capture
-from tinygrad_lite.check.diagnosis.mutation import Cotangents, Jump
+from tinygrad_lite.check.diagnosis.mistake import Mistake, place_of
+from tinygrad_lite.check.diagnosis.mutation import Jump, times
 from tinygrad_lite.check.diagnosis.segments import Segment, segments_of
 from tinygrad_lite.check.diagnosis.textbook import formulas
-from tinygrad_lite.tape import AnyNode, sweep
+from tinygrad_lite.tape import AnyNode, Leaf, sweep
 
 MISSING, WRONG = "activation-derivative-missing", "activation-derivative-wrong"
 
-Found: TypeAlias = tuple[str, str, list[AnyNode], str, float, tuple[Jump, ...]]
-"""The slug, the activation, the outputs where it is made, the correction, the cost and the jumps."""
 
-
-def wrong_derivatives(capture: Capture) -> Iterator[Found]:
+def wrong_derivatives(capture: Capture, names: dict[Leaf, str]) -> Iterator[Mistake]:
     """Yield each mistake made at one activation, and at all of its kind or of any, as a loop over layers makes it."""
     everywhere: dict[tuple[str, str, str], list[tuple[AnyNode, Jump, float]]] = {}
     segments = segments_of(capture)
@@ -30,23 +27,21 @@ def wrong_derivatives(capture: Capture) -> Iterator[Found]:
         neighbours = segments[max(0, k - 1) : k] + segments[k + 1 : k + 2]
         elsewhere = [other for other in neighbours if other.a.shape == segment.a.shape]
         for slug, correction, values, cost in _derivatives(segment, right, elsewhere):
-            jump = Jump(segment.end, _times(segment.start, values))
+            jump = Jump(segment.end, times(segment.start, values))
             everywhere.setdefault((slug, segment.name, correction), []).append((segment.end, jump, cost))
             if slug == MISSING:
                 text = "multiply the cotangent by the derivative of each activation"
                 everywhere.setdefault((slug, "activation", text), []).append((segment.end, jump, cost + 0.05))
     for (slug, name, correction), found in everywhere.items():
         for end, jump, cost in found:
-            yield slug, name, [end], correction, cost, (jump,)
+            where = f"{name} {place_of(end, names).partition(' ')[2]}".strip()
+            yield Mistake(slug, where, correction, cost, (jump,))
+        jumps = tuple(jump for _, jump, _ in found)
+        cost = found[0][2]
         if len(found) > 1:
-            ends, jumps, costs = zip(*found, strict=True)
-            yield slug, name, list(ends), correction, costs[0] + 0.01, jumps
+            yield Mistake(slug, f"{name}, {len(jumps)} times", correction, cost + 0.01, jumps)
         if len(found) > 2:  # all but that of the output
-            yield slug, name, list(ends[:-1]), correction, costs[0] + 0.02, jumps[:-1]
-
-
-def _times(start: AnyNode, derivative: np.ndarray) -> Callable[[Any], Cotangents]:
-    return lambda g: {start: g * derivative}
+            yield Mistake(slug, f"{name}, {len(jumps) - 1} times", correction, cost + 0.02, jumps[:-1])
 
 
 def _derivative(capture: Capture, segment: Segment) -> np.ndarray | None:

@@ -14,6 +14,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from tinygrad_lite.check.magnitude import largest
+
 NICE = (2.0, 0.5, 3.0, 1 / 3, 4.0, 0.25, 10.0, 0.1)
 """Factors that people forget or add."""
 
@@ -78,17 +80,13 @@ def _are_within_reach(claim: np.ndarray, parts: Parts, tolerance: float) -> bool
     """Return whether any weights at all could make the claim."""
     columns = np.stack([_unit(part) for part in parts if part.any()] or [np.zeros(claim.shape)], axis=1)
     found, *_ = np.linalg.lstsq(columns, _unit(claim), rcond=None)
-    left = float(np.max(np.abs(columns @ found - _unit(claim)), initial=0.0)) * _largest(claim)
+    left = float(np.max(np.abs(columns @ found - _unit(claim)), initial=0.0)) * largest(claim)
     return left <= 10 * tolerance * float(np.sqrt(claim.size))
-
-
-def _largest(values: np.ndarray) -> float:
-    return float(np.max(np.abs(values), initial=0.0))
 
 
 def _unit(values: np.ndarray) -> np.ndarray:
     """Return values relative to the largest, so that no square of them is out of range."""
-    return np.asarray(values / (_largest(values) or 1.0))
+    return np.asarray(values / (largest(values) or 1.0))
 
 
 def _sampled(claim: np.ndarray, parts: Parts) -> tuple[np.ndarray, Parts]:
@@ -140,7 +138,7 @@ def _one(
 ) -> Iterator[tuple[float, float, float]]:
     if claim.size > 1 and part.any():
         unit = _unit(part)
-        yield weights(float(unit @ _unit(claim)) / float(unit @ unit) * (_largest(claim) / _largest(part)))
+        yield weights(float(unit @ _unit(claim)) / float(unit @ unit) * (largest(claim) / largest(part)))
 
 
 def _several(claim: np.ndarray, parts: Parts, which: tuple[int, ...]) -> Iterator[tuple[float, float, float]]:
@@ -151,7 +149,7 @@ def _several(claim: np.ndarray, parts: Parts, which: tuple[int, ...]) -> Iterato
     if rank == len(which):
         weights = [0.0, 0.0 if parts.penalty.any() else 1.0, 0.0]
         for k, value in zip(which, found, strict=True):
-            weights[k] = float(value) * (_largest(claim) / _largest(parts[k]))
+            weights[k] = float(value) * (largest(claim) / largest(parts[k]))
         yield weights[0], weights[1], weights[2]
 
 

@@ -3,54 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
 from tinygrad_lite.check.capture import Capture
 from tinygrad_lite.check.diagnosis.derivatives import wrong_derivatives
+from tinygrad_lite.check.diagnosis.mistake import Mistake, place_of
 from tinygrad_lite.check.diagnosis.mutation import Cotangents, Jump, by_the_rules, without
 from tinygrad_lite.check.diagnosis.segments import consumers_of
 from tinygrad_lite.check.diagnosis.softmaxes import softmax_mistakes
-from tinygrad_lite.tape import AnyNode, Leaf, Node, tape
+from tinygrad_lite.tape import AnyNode, Leaf, Node
 
 MOST_PATHS = 60
 """How many paths of a graph are left out in turn."""
 
 
-class Mistake(NamedTuple):
-    """One thing done wrong on the way back."""
-
-    slug: str
-    where: str
-    correction: str
-    cost: float
-    """How far-fetched it is: of two mistakes that explain the same, the cheaper one is named."""
-    jumps: tuple[Jump, ...]
-
-
 def mistakes_in(capture: Capture, names: dict[Leaf, str], cotangents: Callable[[AnyNode], Any]) -> Iterator[Mistake]:
     """Yield every mistake that can be made in a recorded graph; `cotangents` gives the right one at a node."""
-    for slug, name, ends, correction, cost, jumps in wrong_derivatives(capture):
-        where = (
-            f"{name}, {len(ends)} times"
-            if len(ends) > 1
-            else f"{name} {place_of(ends[0], names).partition(' ')[2]}".strip()
-        )
-        yield Mistake(slug, where, correction, cost, jumps)
+    yield from wrong_derivatives(capture, names)
     yield from _transposed_products(capture, names)
-    for slug, node, correction, cost, jump in softmax_mistakes(capture, cotangents):
-        yield Mistake(slug, place_of(node, names), correction, cost, (jump,))
+    yield from softmax_mistakes(capture, names, cotangents)
     yield from _wrong_columns(capture, names)
     yield from _left_out_paths(capture, names)
-
-
-def place_of(node: AnyNode, names: dict[Leaf, str]) -> str:
-    """Return how to find a step of the derivation: by the last parameter that it was computed from."""
-    before = set(tape(node))
-    last = [name for leaf, name in names.items() if leaf in before][-1:]
-    what = node.primitive.name if isinstance(node, Node) else "the parameter"
-    return " after ".join([what, *last])
 
 
 # ----- Products with the wrong matrix -----

@@ -61,3 +61,8 @@ def _following(node: Node, rules: tuple[tuple[int, Any], ...]) -> Node:
     plan = node.plan._replace(rules=rules)
     result = np.broadcast_to(np.zeros((), node.dtype), node.shape) if node.output is None else node.output
     return Node(node.primitive, node.static, plan, node.inputs, node.operands, result, node.scope)
+
+
+def times(start: AnyNode, derivative: np.ndarray) -> Callable[[Any], Cotangents]:
+    """Return the rule that goes on at `start` with the cotangent times a derivative."""
+    return lambda g: {start: g * derivative}

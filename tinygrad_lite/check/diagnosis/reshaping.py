@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterator
 import numpy as np
 
 from tinygrad_lite.check.diagnosis.fitting import Parts
-from tinygrad_lite.check.diagnosis.mistakes import Mistake
+from tinygrad_lite.check.diagnosis.mistake import Mistake
 from tinygrad_lite.check.diagnosis.penalties import Penalty
 
 BIAS_COLUMN = "bias-column"

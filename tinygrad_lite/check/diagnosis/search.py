@@ -15,7 +15,8 @@ import numpy as np
 from tinygrad_lite.check.claimed import Claimed
 from tinygrad_lite.check.diagnosis.causes import causes_of, unknown
 from tinygrad_lite.check.diagnosis.fitting import FREE, Fit, Parts, cost_of_factor, fitted, may_explain
-from tinygrad_lite.check.diagnosis.mistakes import Mistake, mistakes_in
+from tinygrad_lite.check.diagnosis.mistake import Mistake
+from tinygrad_lite.check.diagnosis.mistakes import mistakes_in
 from tinygrad_lite.check.diagnosis.mutation import Jump, mutated_sweep
 from tinygrad_lite.check.diagnosis.penalties import Penalty, penalty_of
 from tinygrad_lite.check.diagnosis.reshaping import reshaped

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad_lite.check.capture import Capture
-from tinygrad_lite.check.diagnosis.mistakes import Mistake
+from tinygrad_lite.check.diagnosis.mistake import Mistake
 from tinygrad_lite.check.diagnosis.mutation import by_the_rules
 from tinygrad_lite.check.diagnosis.segments import consumers_of
 from tinygrad_lite.tape import AnyNode, Leaf, Node

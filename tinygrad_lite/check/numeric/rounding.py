@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from tinygrad_lite.check.capture import Capture, cotangent_at, operands_of
+from tinygrad_lite.check.magnitude import EPSILON, largest
 from tinygrad_lite.check.terms import Term
 from tinygrad_lite.primitives.definition import Rule
 from tinygrad_lite.tape import AnyNode, Node
@@ -35,8 +36,6 @@ SCALED = ("multiply", "divide", "power")
 
 SHIFTED = ("softmax_cross_entropy", "logsumexp", "log_softmax")
 """Operations that take the largest value off and put it back, and so round relative to it."""
-
-EPSILON = float(np.finfo(np.float64).eps)
 
 
 class Rounding(NamedTuple):
@@ -131,11 +130,3 @@ def _noise(array: Any, rng: np.random.Generator) -> Any:
     """Return random numbers up to twice a rounding, as many as there are in the array."""
     epsilon = 4 * float(np.finfo(array.dtype).eps)
     return epsilon * (rng.random(array.shape, dtype=np.float32) - np.float32(0.5))
-
-
-def largest(array: Any) -> float:
-    """Return the largest finite value of an array, without its sign; 0 of none."""
-    if array is None:
-        return 0.0
-    values = np.abs(np.asarray(array))
-    return float(np.max(values, initial=0.0, where=np.isfinite(values)))

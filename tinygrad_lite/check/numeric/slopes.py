@@ -12,9 +12,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from tinygrad_lite.check.magnitude import EPSILON
 from tinygrad_lite.check.numeric.moves import COMPLEX_STEP, Moves
-
-EPSILON = float(np.finfo(np.float64).eps)
 
 STEP = float(np.cbrt(EPSILON))
 """The step at which truncation (h²) and cancellation (ε/h) are alike in float64, about 6e-6."""
