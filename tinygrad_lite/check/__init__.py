@@ -2,6 +2,6 @@
 
 from tinygrad_lite.check.claims import Claim, Derivation
 from tinygrad_lite.check.gradients import check_gradients
-from tinygrad_lite.check.report import GradientReport, Row
+from tinygrad_lite.check.report import Cause, GradientReport, Row
 
-__all__ = ["Claim", "Derivation", "GradientReport", "Row", "check_gradients"]
+__all__ = ["Cause", "Claim", "Derivation", "GradientReport", "Row", "check_gradients"]

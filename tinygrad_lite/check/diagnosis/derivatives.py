@@ -10,8 +10,11 @@ from tinygrad_lite.check.capture import Capture
 from tinygrad_lite.check.diagnosis.mistake import Mistake, place_of
 from tinygrad_lite.check.diagnosis.mutation import Jump, times
 from tinygrad_lite.check.diagnosis.segments import Segment, segments_of
-from tinygrad_lite.check.diagnosis.textbook import formulas
+from tinygrad_lite.check.diagnosis.textbook import BY_PRE_ACTIVATION, formulas
 from tinygrad_lite.tape import AnyNode, Leaf, sweep
+
+ANY = "activation"
+"""Stands for activations of whatever kind."""
 
 MISSING, WRONG = "activation-derivative-missing", "activation-derivative-wrong"
 
@@ -31,9 +34,9 @@ def wrong_derivatives(capture: Capture, names: dict[Leaf, str]) -> Iterator[Mist
             everywhere.setdefault((slug, segment.name, correction), []).append((segment.end, jump, cost))
             if slug == MISSING:
                 text = "multiply the cotangent by the derivative of each activation"
-                everywhere.setdefault((slug, "activation", text), []).append((segment.end, jump, cost + 0.05))
+                everywhere.setdefault((slug, ANY, text), []).append((segment.end, jump, cost + 0.05))
     for (slug, name, correction), found in everywhere.items():
-        for end, jump, cost in found:
+        for end, jump, cost in found if name != ANY else ():
             where = f"{name} {place_of(end, names).partition(' ')[2]}".strip()
             yield Mistake(slug, where, correction, cost, (jump,))
         jumps = tuple(jump for _, jump, _ in found)
@@ -69,6 +72,9 @@ def _derivatives(
         ]
         candidates.append((WRONG, f"the derivative is multiplied twice; {multiply} once", right * right, 1.3))
         candidates.append((WRONG, f"it is divided by the derivative; {multiply}", 1 / right, 1.5))
+        if segment.before_bias is not None and segment.name in BY_PRE_ACTIVATION:
+            text = f"this is its own derivative, taken before the bias is added; {multiply} after that"
+            candidates.append((WRONG, text, BY_PRE_ACTIVATION[segment.name][1](segment.before_bias), 1.3))
         for other in elsewhere:
             for formula in formulas(segment.name, other.a, other.h):
                 if formula.cost <= 0.2:

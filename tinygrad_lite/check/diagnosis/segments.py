@@ -25,6 +25,8 @@ class Segment(NamedTuple):
     end: Node
     a: np.ndarray
     h: np.ndarray
+    before_bias: np.ndarray | None
+    """The pre-activation before a bias was added to it, None if it is not seen where that is."""
 
 
 def consumers_of(nodes: list[AnyNode]) -> dict[AnyNode, list[tuple[Node, int]]]:
@@ -59,7 +61,8 @@ def segments_of(capture: Capture) -> list[Segment]:
         if name in LOSSES or node.primitive.name in LOSSES:
             name, leaves_it = None, leaves_it and _feeds_products(node, sources, start, consumers)
         if name is not None or leaves_it:
-            segments.append(Segment(name or node.primitive.name, start, node, a, h))
+            before = _before_bias(start, capture)
+            segments.append(Segment(name or node.primitive.name, start, node, a, h, before))
     return segments
 
 
@@ -82,6 +85,19 @@ def _source(node: AnyNode, sources: dict[AnyNode, AnyNode]) -> AnyNode:
     found = {sources.get(parent, parent) for parent in node.inputs if parent is not None}
     (start,) = found if len(found) == 1 else (node,)
     return start if start.shape == node.shape else node
+
+
+def _before_bias(start: AnyNode, capture: Capture) -> np.ndarray | None:
+    if not isinstance(start, Node):
+        return None
+    if start.primitive.name == "linear":
+        return np.asarray(capture.values[start] - start.operands[2])
+    if start.primitive.name != "add":
+        return None
+    for product, bias in (start.inputs, start.inputs[::-1]):
+        if product is not None and bias is not None and product.shape == start.shape != bias.shape:
+            return np.asarray(capture.values[product])
+    return None
 
 
 def _declared(node: Node, start: AnyNode) -> str | None:
