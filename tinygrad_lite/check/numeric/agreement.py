@@ -19,6 +19,15 @@ DIRECTIONS = 3
 LOOKS = 300
 """How many further directions a disagreement or a kink is narrowed down with at most."""
 
+TIMES_ERROR = 10
+"""How many times its own error a numeric derivative may be off: the errors are estimates."""
+
+EXCUSED = 1e-3
+"""How much of the values an error can excuse at most; what is less certain is no derivative."""
+
+PRECISE = 1e-9
+"""How precise an extrapolated slope is taken to be, relative to the largest entry behind it."""
+
 BLOCKS = 5
 """How many blocks of entries that disagree are narrowed down: more say nothing new."""
 
@@ -88,7 +97,7 @@ def numeric_of(
         smooth = np.where(entries.on_kink, 0.0, np.abs(_off(parameter, entries)[-1]))
         error = max(error, float(np.max(smooth)) if not np.isnan(smooth).any() else np.nan)
     most = RELATIVE * float(np.max(np.abs(parameter.automatic), initial=0.0))
-    return Numeric(error, entries, wrong, unchecked, most + 10 * float(np.max(entries.error[-1], initial=0.0)))
+    return Numeric(error, entries, wrong, unchecked, most + TIMES_ERROR * float(np.max(entries.error[-1], initial=0.0)))
 
 
 def _joined(one: Entries, other: Entries) -> Entries:
@@ -108,13 +117,13 @@ def _looked_at_again(moves: Moves, parameter: Parameter, entries: Entries) -> tu
     off = np.abs(_off(parameter, entries))
     gap = np.abs(entries.right - entries.left) / 2
     with np.errstate(invalid="ignore"):
-        wrong = ~np.all(off <= RELATIVE * largest + 10 * entries.error + gap, axis=0)
+        wrong = ~np.all(off <= RELATIVE * largest + TIMES_ERROR * entries.error + gap, axis=0)
     doubtful = np.flatnonzero(wrong & ~entries.on_kink)
     if len(doubtful) > SAMPLE:
         _refine(moves, parameter, entries, doubtful)
         off = np.abs(_off(parameter, entries))
         with np.errstate(invalid="ignore"):
-            wrong[doubtful] = ~np.all(off <= RELATIVE * largest + 10 * entries.error, axis=0)[doubtful]
+            wrong[doubtful] = ~np.all(off <= RELATIVE * largest + TIMES_ERROR * entries.error, axis=0)[doubtful]
         doubtful = doubtful[wrong[doubtful]]
     doubtful = doubtful[np.argsort(-np.nan_to_num(off[:, doubtful].max(axis=0), nan=np.inf))]
     wrong[doubtful[SAMPLE:]] = False  # what is not looked at with care is not called wrong
@@ -149,7 +158,7 @@ def _with_undeclared_kinks(moves: Moves, parameter: Parameter, entries: Entries,
     indices = entries.indices[doubtful]
     scale = np.maximum(1.0, np.abs(parameter.values.reshape(-1)[indices]))
     sides = one_sided(moves, parameter.position, indices, scale, parameter.noise)
-    differ = sides.settle & (np.abs(sides.right - sides.left) > 10 * sides.error)[-1]
+    differ = sides.settle & (np.abs(sides.right - sides.left) > TIMES_ERROR * sides.error)[-1]
     at = doubtful[differ]
     entries.on_kink[at] = True
     entries.left[:, at], entries.right[:, at] = sides.left[:, differ], sides.right[:, differ]
@@ -169,8 +178,9 @@ def _between(entries: Entries, gradient: np.ndarray) -> np.ndarray:
 def _agree(automatic: np.ndarray, slope: Slope, largest: np.ndarray, noise: np.ndarray) -> bool:
     """Return whether slopes are as expected; where they do not settle, as at a jump, an error excuses nothing."""
     with np.errstate(invalid="ignore"):
-        unsettled = np.minimum(10 * slope.error, 1e-3 * (largest + np.abs(slope.value)))
-        allowed = np.maximum(unsettled, 100 * noise / STEP) + 1e-9 * largest + 10 * COMPLEX_STEP
+        unsettled = np.minimum(TIMES_ERROR * slope.error, EXCUSED * (largest + np.abs(slope.value)))
+        resolved = TIMES_ERROR**2 * noise / STEP
+        allowed = np.maximum(unsettled, resolved) + PRECISE * largest + TIMES_ERROR * COMPLEX_STEP
         return bool(np.all(np.abs(automatic - slope.value) <= allowed))
 
 
