@@ -151,8 +151,21 @@ def _status(
         return "undetectable", f"most of it lies beside kinks: {kinks}"
     if kinks:
         return "kink", kinks
-    unseen = evidence.penalty_terms and found.hand is not None and not parameter.values.any()
-    return "agrees", "all zeros, so a penalty on it in the derivation could not be seen" if unseen else ""
+    return "agrees", "" if found.hand is None else _unseen(evidence, found, parameter)
+
+
+def _unseen(evidence: Evidence, found: Comparison, parameter: Parameter) -> str:
+    """Return what a derivation could do wrong without being seen, although all agrees."""
+    told = []
+    if evidence.penalty_terms and not parameter.values.any():
+        told.append("all zeros, so a penalty on it in the derivation could not be seen")
+    size = np.abs(parameter.automatic)
+    small = int(np.count_nonzero((size > 0) & (size <= found.allowed)))
+    if small:
+        told.append(
+            f"{small} of {size.size} entries are no larger than rounding, so a mistake in them could not be seen"
+        )
+    return "; ".join(told)
 
 
 def _at_kinks(numeric: Numeric, parameter: Parameter) -> str:
