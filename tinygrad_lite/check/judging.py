@@ -22,6 +22,9 @@ Tolerance: TypeAlias = tuple[float, float] | None
 COARSEST = 0.01
 """Where rounding may be a larger share of a gradient than this, agreement means nothing."""
 
+UNLIKE = 0.01
+"""How far apart entries are that anyone would call different, relative to the larger."""
+
 KINK_STEP = 1e-6
 """How far all entries at kinks are moved at once."""
 
@@ -159,11 +162,12 @@ def _unseen(evidence: Evidence, found: Comparison, parameter: Parameter) -> str:
     told = []
     if evidence.penalty_terms and not parameter.values.any():
         told.append("all zeros, so a penalty on it in the derivation could not be seen")
-    size = np.abs(parameter.automatic)
-    small = int(np.count_nonzero((size > 0) & (size <= found.allowed)))
-    if small:
+    assert found.hand is not None
+    size = np.maximum(np.abs(parameter.automatic), np.abs(found.hand))
+    apart = int(np.count_nonzero(np.abs(found.hand - parameter.automatic) > UNLIKE * size))
+    if apart and found.asked is None:
         told.append(
-            f"{small} of {size.size} entries are no larger than rounding, so a mistake in them could not be seen"
+            f"{apart} of {size.size} entries are not alike, but differ by less than rounding may do to the largest"
         )
     return "; ".join(told)
 
