@@ -73,7 +73,7 @@ def test_a_printed_program_is_python_that_computes_what_was_checked() -> None:
         with np.errstate(all="ignore"):  # NumPy warns of poles behind a where
             exec(f"{program}\nresult = f({', '.join(program.leaves)})", names)
         outputs = names["result"] if len(program.outputs) > 1 else (names["result"],)
-        for name, y in zip(program.outputs, outputs, strict=True):  # type: ignore[call-overload]
+        for name, y in zip(program.outputs, outputs, strict=True):
             expected = program.values[name] if name in program.values else program.leaves[name]
             assert y.shape == expected.shape
             if program.is_double:

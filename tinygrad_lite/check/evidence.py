@@ -49,11 +49,9 @@ class Evidence:
         return rounding_at(self.capture, node, self.rng)
 
     def _whole(self) -> list[np.ndarray]:
-        found = (
-            [None] * len(self.problem.values)
-            if self.capture is None
-            else self.capture.gradients({self.capture.root: 1.0})
-        )
+        if self.capture is None:
+            return [np.zeros(value.shape) for value in self.problem.values]
+        found = self.capture.gradients({self.capture.root: 1.0})
         return [_or_zeros(gradient, value) for gradient, value in zip(found, self.problem.values, strict=True)]
 
     def parameter(self, i: int) -> Parameter:

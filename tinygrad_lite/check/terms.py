@@ -82,21 +82,15 @@ def _reached_from(leaf: AnyNode, nodes: list[AnyNode]) -> set[AnyNode]:
 def _parts(node: Node) -> list[tuple[AnyNode, float]] | None:
     """Return what a node of one value adds up, constants left out, each with its factor; None if it adds up nothing."""
     shares = _shares(node)
-    if shares is None or any(np.size(operand) != 1 for operand in node.operands if not _has_shape(operand)):
-        return None
-    if any(parent is not None and np.prod(parent.shape) != 1 for parent in node.inputs):
+    if shares is None or any(parent is not None and np.prod(parent.shape) != 1 for parent in node.inputs):
         return None
     return [(parent, share) for parent, share in zip(node.inputs, shares, strict=True) if parent is not None]
-
-
-def _has_shape(operand: Any) -> bool:
-    return hasattr(operand, "shape")
 
 
 def _shares(node: Node) -> list[float] | None:
     """Return the factor of each operand, if the operation adds up or scales."""
     name, constants = node.primitive.name, [parent is None for parent in node.inputs]
-    if name in ("named", "positive", "sum", "mean", "reshape", "expand_dims", "squeeze"):
+    if name in ("named", "positive", "sum", "mean", "reshape", "expand_dims"):
         return [1.0]
     if name == "negative":
         return [-1.0]
@@ -133,11 +127,7 @@ def example_counts(capture: Capture) -> list[int]:
             found.append(shapes[0][0])
         elif name == "mean":
             found.append(int(np.prod(shapes[0])) // max(1, int(np.prod(node.shape))))
-        elif (
-            name == "divide"
-            and is_constant[1]
-            and _number(node.operands[1]).is_integer()
-            and _number(node.operands[1]) > 2
-        ):
-            found.append(int(_number(node.operands[1])))
+        elif name == "divide" and is_constant[1]:
+            divisor = _number(node.operands[1])
+            found += [int(divisor)] if divisor.is_integer() and divisor > 2 else []
     return [m for m in dict.fromkeys(found) if m > 1]

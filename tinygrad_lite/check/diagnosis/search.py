@@ -22,6 +22,7 @@ from tinygrad_lite.check.diagnosis.penalties import Penalty, penalty_of
 from tinygrad_lite.check.diagnosis.reshaping import reshaped
 from tinygrad_lite.check.diagnosis.sums import bias_columns, wrong_sums
 from tinygrad_lite.check.evidence import Evidence
+from tinygrad_lite.check.magnitude import largest
 from tinygrad_lite.check.report import Cause
 from tinygrad_lite.check.terms import Term
 from tinygrad_lite.tape import AnyNode, Leaf
@@ -33,6 +34,11 @@ something explains the claim: a mistake rounds otherwise than what is right."""
 MOST_FETCHED = 3.0
 """The cost beyond which mistakes are not put together any more: three of them explain too much."""
 
+MOST_SWEEPS = 2000
+"""How many mistakes are tried at most, those at activations first."""
+
+CLOSER = 10
+"""How many times closer to the claim an explanation is to come than what is right."""
 
 Candidate: TypeAlias = tuple[Mistake | None, np.ndarray, Parts]
 """A mistake, the claim in the shape in which it is looked at, and what it may be made of."""
@@ -44,13 +50,6 @@ class Explanation(NamedTuple):
     mistake: Mistake | None
     fit: Fit
     cost: float
-
-
-MOST_SWEEPS = 2000
-"""How many mistakes are tried at most, those at activations first."""
-
-CLOSER = 10
-"""How many times closer to the claim an explanation is to come than what is right."""
 
 
 def _apart(claim: np.ndarray, right: np.ndarray) -> float:
@@ -69,8 +68,9 @@ class Diagnosis:
     def of(self, i: int, rounding: float) -> tuple[Cause, ...]:
         """Return the causes that together explain the claimed gradient by parameter `i`, `unknown` if nothing does."""
         name = self._evidence.problem.names[i]
+        penalty = penalty_of(self._evidence, i)
         return self._explained(
-            self._claims[i], self._right(i), self._mutants(i), self._penalty(i), rounding, name, self._columns(i)
+            self._claims[i], self._right(i), self._mutants(i), penalty, rounding, name, self._columns(i)
         )
 
     def of_value(self, node: AnyNode, claim: np.ndarray, rounding: float, name: str) -> tuple[Cause, ...]:
@@ -92,14 +92,13 @@ class Diagnosis:
         columns: Collection[int],
     ) -> tuple[Cause, ...]:
         """Return the causes that together make the claim of the right gradient of the data."""
-        largest = float(np.max(np.abs(claim), initial=0.0, where=np.isfinite(claim)))
-        expected = float(np.max(np.abs(right + penalty.gradient), initial=0.0)) or 1.0
+        size, expected = largest(claim), largest(right + penalty.gradient) or 1.0
         with np.errstate(all="ignore"):
             candidates = [*reshaped(claim, right, penalty, name, columns)]
             candidates += [made for mutant in mutants for made in _as_claimed(*mutant, claim, penalty)]
             near = _apart(claim, right + penalty.gradient)
             for times, share in UNEXPLAINED:
-                tolerance = max(times * rounding * max(1.0, largest / expected), share * largest)
+                tolerance = max(times * rounding * max(1.0, size / expected), share * size)
                 tolerance = min(tolerance, near / CLOSER)
                 best = self._best(candidates, tolerance)
                 if best is not None:
@@ -108,7 +107,7 @@ class Diagnosis:
             return (Cause("term-missing", None, 0.0, name, "all of it is 0; what comes back to it is left out"),)
         if best is None:
             return unknown(claim, right + penalty.gradient, name)
-        return causes_of(best.mistake, best.fit, self._evidence.batch_sizes, penalty, name, max(largest, expected))
+        return causes_of(best.mistake, best.fit, self._evidence.batch_sizes, penalty, name, max(size, expected))
 
     def _best(self, candidates: Sequence[Candidate], tolerance: float) -> Explanation | None:
         best: Explanation | None = None
@@ -133,9 +132,6 @@ class Diagnosis:
     def _right(self, i: int) -> np.ndarray:
         found = self._unmutated.get(self._targets[i]) if self._evidence.capture else None
         return np.zeros(self._evidence.problem.values[i].shape) if found is None else found
-
-    def _penalty(self, i: int) -> Penalty:
-        return penalty_of(self._evidence, i)
 
     def _columns(self, i: int) -> Collection[int]:
         """Return which columns of parameter `i` may hold a bias: the outer ones, where it cannot be seen."""
@@ -171,7 +167,8 @@ class Diagnosis:
     @cached_property
     def _survivors(self) -> dict[int, list[tuple[Mistake, np.ndarray]]]:
         """What mistakes make of the claimed gradients, one sweep a mistake, as far as a sample does not rule it out."""
-        penalties = {i: self._penalty(i) for i, claim in enumerate(self._claims) if self._is_wrong(i, claim)}
+        wrong = [i for i, claim in enumerate(self._claims) if self._is_wrong(i, claim)]
+        penalties = {i: penalty_of(self._evidence, i) for i in wrong}
         found: dict[int, list[tuple[Mistake, np.ndarray]]] = {i: [] for i in penalties}
         with np.errstate(all="ignore"):
             for mistake, gradients in self._swept():
@@ -179,7 +176,7 @@ class Diagnosis:
                     mutant = gradients.get(self._targets[i])
                     mutant = np.zeros(penalty.gradient.shape) if mutant is None else mutant
                     claim = self._claims[i]
-                    rough = UNEXPLAINED[-1][1] * float(np.max(np.abs(claim), initial=0.0)) + self._rounding(i)
+                    rough = UNEXPLAINED[-1][1] * largest(claim) + self._rounding(i)
                     for _, array, parts in _as_claimed(mistake, mutant, claim, penalty):
                         if may_explain(array, parts, rough) and not np.array_equal(mutant, self._right(i)):
                             found[i].append((mistake, mutant))

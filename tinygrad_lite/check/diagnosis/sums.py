@@ -55,7 +55,8 @@ def _wrong_sums_of_columns(
     right = cotangents(leaf)
     if right is None or right.ndim != 2:
         return
-    uses = [use for node in _turned(capture, leaf) for use in consumers_of(capture.nodes)[node]]
+    consumers = consumers_of(capture.nodes)
+    uses = [use for node in _turned(consumers, leaf) for use in consumers[node]]
     for node, operand in uses:
         if node.primitive.name != "matmul":
             continue
@@ -80,7 +81,7 @@ def bias_columns(capture: Capture, leaf: Leaf) -> set[int]:
     """Return the columns of a parameter that are biases: what they are multiplied with is a column of ones."""
     consumers = consumers_of(capture.nodes)
     found: set[int] = set()
-    for node in _turned(capture, leaf):
+    for node in _turned(consumers, leaf):
         for consumer, operand in consumers.get(node, []):
             if consumer.primitive.name == "matmul":
                 units = np.asarray(consumer.operands[1 - operand])
@@ -88,10 +89,10 @@ def bias_columns(capture: Capture, leaf: Leaf) -> set[int]:
     return found
 
 
-def _turned(capture: Capture, leaf: Leaf) -> Iterator[AnyNode]:
+def _turned(consumers: dict[AnyNode, list[tuple[Node, int]]], leaf: Leaf) -> Iterator[AnyNode]:
     """Yield a parameter and its transposes."""
     yield leaf
-    for consumer, _ in consumers_of(capture.nodes).get(leaf, []):
+    for consumer, _ in consumers.get(leaf, []):
         if consumer.primitive.name in ("transpose", "swapaxes"):
             yield consumer
 
