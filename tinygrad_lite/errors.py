@@ -13,6 +13,7 @@
     ├── ObjectiveError           (ValueError)      terms whose senses clash, or a loss fed the wrong prediction
     ├── StateError               (ValueError)      a state dict that does not fit its module or optimizer
     ├── DataError                (ValueError)      a file that is not what it claims to be
+    ├── ExperimentError          (ValueError)      a declared experiment that cannot be, or cannot be run here
     ├── DivergenceError          (ArithmeticError) training whose objective is no longer a number
     ├── AnomalyError             (FloatingPointError)  a value that is not finite, found by detect_anomaly()
     ├── MissingDependencyError   (ImportError)     an optional package is needed; the message names the extra
@@ -73,6 +74,10 @@ class StateError(TinygradLiteError, ValueError):
 
 class DataError(TinygradLiteError, ValueError):
     """A file is not what it claims to be."""
+
+
+class ExperimentError(TinygradLiteError, ValueError):
+    """A declared experiment cannot be, or cannot be run where it was asked to; the message names the setting."""
 
 
 class DivergenceError(TinygradLiteError, ArithmeticError):

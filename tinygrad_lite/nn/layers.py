@@ -184,23 +184,26 @@ class MLP(Module):
     """A multi-layer perceptron: affine layers of the given widths, an activation after each but the last.
 
     `MLP([784, 100, 10], activation="softplus")` has two layers; `output` is the activation of the last, "identity"
-    for logits. Weights start from He's initialiser after relu and from Xavier's otherwise, biases from zero.
+    for logits. Weights start from He's initialiser if there is a relu and from Xavier's otherwise, biases from zero.
+    `activation` may also name one for each hidden layer, and `weight` and `bias` hold an initialiser for each layer.
 
     >>> from tinygrad_lite import nn
     >>> nn.MLP([784, 100, 10], activation="softplus", rng=0)
     MLP(784 → 100 → 10, softplus): 79,510 parameters
       layers.0: Linear(784 → 100) weight (100, 784), bias (100,)
       layers.1: Linear(100 → 10) weight (10, 100), bias (10,)
+    >>> nn.MLP([784, 128, 64, 10], activation=["relu", "softmax"], weight=[nn.He(), nn.Xavier(), nn.Zeros()]).widths
+    (784, 128, 64, 10)
     """
 
     def __init__(
         self,
         widths: Sequence[int],
-        activation: str = "relu",
+        activation: str | Sequence[str] = "relu",
         output: str = "identity",
         *,
-        weight: Initialiser | None = None,
-        bias: Initialiser | None = None,
+        weight: Initialiser | Sequence[Initialiser] | None = None,
+        bias: Initialiser | Sequence[Initialiser] | None = None,
         rng: Rng = None,
         dtype: DTypeLike = np.float32,
     ) -> None:
@@ -209,26 +212,39 @@ class MLP(Module):
                 f"MLP takes the widths of at least input and output, such as [784, 100, 10], got {widths!r}"
             )
         generator = np.random.default_rng(rng)
-        weight = weight or (He() if activation == "relu" else Xavier())
+        between = _one_each("activation", activation, len(widths) - 2, "hidden layer")
+        has_relu = activation == "relu" or "relu" in between
+        weights = _one_each("weight", weight or (He() if has_relu else Xavier()), len(widths) - 1, "layer")
+        biases = _one_each("bias", bias, len(widths) - 1, "layer")
         self.layers = tuple(
-            Linear(inputs, outputs, weight=weight, bias=bias, rng=generator, dtype=dtype)
-            for inputs, outputs in itertools.pairwise(widths)
+            Linear(inputs, outputs, weight=weights[i], bias=biases[i], rng=generator, dtype=dtype)
+            for i, (inputs, outputs) in enumerate(itertools.pairwise(widths))
         )
         self.widths = tuple(widths)
-        self.activation = activation
+        self.activation = activation if isinstance(activation, str) else tuple(activation)
         self.output = output
-        self._between = _function(activation)
+        self._between = tuple(_function(name) for name in between)
         self._last = _function(output)
 
     def forward(self, x: Operand) -> Tensor:
         """Return the outputs for rows of inputs: logits, if the output activation is the identity."""
-        for layer in self.layers[:-1]:
-            x = self._between(layer(x))
+        for layer, function in zip(self.layers, self._between):
+            x = function(layer(x))
         return self._last(self.layers[-1](x))  # type: ignore[no-any-return]  # a Tensor, for the layers are
 
     def _facts(self) -> str:
+        activation = self.activation if isinstance(self.activation, str) else ", ".join(self.activation)
         output = "" if self.output == "identity" else f", output {self.output}"
-        return f"{' → '.join(map(str, self.widths))}, {self.activation}{output}"
+        return f"{' → '.join(map(str, self.widths))}, {activation}{output}"
+
+
+def _one_each(name: str, given: Any, count: int, place: str) -> list[Any]:
+    """Return what was given for each of `count` places: the same for all, or a sequence with one for each."""
+    if given is None or isinstance(given, str | Initialiser):
+        return [given] * count
+    if not isinstance(given, Sequence) or len(given) != count:
+        raise ArgumentError(f"{name}: MLP takes one, or one for each {place}, which are {count}; got {given!r}")
+    return list(given)
 
 
 def _function(name: str) -> Callable[[Any], Any]:

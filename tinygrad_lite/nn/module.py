@@ -138,6 +138,18 @@ class Module:
         exchanged: Self = _exchanged(self, dict(zip(old, new, strict=True)), {})
         return exchanged
 
+    def named_generators(self) -> list[tuple[str, np.random.Generator]]:
+        """Return the random generators that this module and those below keep in attributes, once each.
+
+        Checkpoints hold their states, so that a module which draws random numbers resumes where it was.
+        """
+        first: dict[int, tuple[str, np.random.Generator]] = {}
+        for path, module in [("", self), *_modules_below("", self)]:
+            for name, value in vars(module).items():
+                if isinstance(value, np.random.Generator):
+                    first.setdefault(id(value), (f"{path}.{name}" if path else name, value))
+        return list(first.values())
+
     def zero_grad(self) -> None:
         """Forget the gradients that `backward` has left on the parameters."""
         for parameter in self.parameters():
