@@ -1,0 +1,101 @@
+"""Clipping: gradients made smaller between `backward()` and `step()`, so that one steep place does not undo a run."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+
+import numpy as np
+
+from tinygrad_lite.errors import ArgumentError
+from tinygrad_lite.tensor import Array, Tensor
+
+SAFE_SQUARES = 1e-20
+"""A sum of squares beside which those that float32 rounds to zero, below 1e-38, do not count."""
+
+SAFE_SCALE = float(np.finfo(np.float32).tiny)
+"""The smallest factor that float32 holds with all its digits."""
+
+
+def clip_by_norm(parameters: Iterable[Tensor], limit: float) -> float:
+    """Scale all gradients by limit/‖g‖ if ‖g‖ > limit, and return ‖g‖, the norm of all together before.
+
+    g is made of the gradients of all parameters, so that its direction is kept (Pascanu et al., 2013). Gradients whose
+    norm is not finite are left alone. Raises ArgumentError unless the limit is positive.
+
+    >>> import tinygrad_lite as tg
+    >>> from tinygrad_lite import optim
+    >>> w = tg.Tensor([3.0, 4.0], requires_grad=True)
+    >>> (w * w).sum().backward()
+    >>> optim.clip_by_norm([w], limit=1.0)
+    10.0
+    >>> w.grad
+    array([0.6, 0.8])
+    """
+    limit = _positive(limit)
+    found = _gradients(parameters)
+    with np.errstate(all="ignore"):  # what is too large or too small for the short way is seen and done the long way
+        norm = _norm([gradient for _, gradient in found])
+        if limit < norm < math.inf:
+            for parameter, gradient in found:
+                parameter.grad = _scaled(gradient, norm, limit)
+    return norm
+
+
+def clip_by_value(parameters: Iterable[Tensor], limit: float) -> None:
+    """Bring every entry of every gradient into [−limit, limit]; raises ArgumentError unless the limit is positive.
+
+    >>> import tinygrad_lite as tg
+    >>> from tinygrad_lite import optim
+    >>> w = tg.Tensor([3.0, -0.25], requires_grad=True)
+    >>> (w * w).sum().backward()
+    >>> optim.clip_by_value([w], limit=1.0)
+    >>> w.grad
+    array([ 1. , -0.5])
+    """
+    limit = _positive(limit)
+    with np.errstate(all="ignore"):  # a limit beyond float32 is an infinite one
+        for parameter, gradient in _gradients(parameters):
+            parameter.grad = np.clip(gradient, -limit, limit)
+
+
+def _positive(limit: float) -> float:
+    """Return the limit as a Python number, for a NumPy scalar would promote float32."""
+    try:
+        number = float(limit)
+    except (TypeError, ValueError, OverflowError):
+        number = math.nan
+    if not number > 0:
+        raise ArgumentError(f"the limit of a gradient must be a positive number, got {limit!r}")
+    return number
+
+
+def _gradients(parameters: Iterable[Tensor]) -> list[tuple[Tensor, Array]]:
+    if isinstance(parameters, Tensor):
+        raise ArgumentError("the parameters to clip come in a list, such as net.parameters(), not as one Tensor")
+    pairs = [(parameter, parameter.grad) for parameter in parameters]
+    return [(parameter, gradient) for parameter, gradient in pairs if gradient is not None]
+
+
+def _norm(gradients: list[Array]) -> float:
+    """Return the Euclidean norm of all gradients together, also where their squares overflow or vanish."""
+    squares = sum(float(np.vdot(flat, flat)) for flat in map(_flat, gradients))
+    if SAFE_SQUARES < squares < math.inf:
+        return math.sqrt(squares)
+    largest = float(np.max([np.max(np.abs(gradient), initial=0) for gradient in gradients], initial=0))
+    if largest == 0 or not math.isfinite(largest):
+        return largest
+    parts = (_flat(gradient).astype(np.float64) / largest for gradient in gradients)
+    return largest * math.sqrt(sum(float(np.vdot(part, part)) for part in parts))
+
+
+def _flat(gradient: Array) -> Array:
+    """Return the entries in the order in which they lie in memory, for that needs no copy."""
+    return gradient.ravel(order="K")
+
+
+def _scaled(gradient: Array, norm: float, limit: float) -> Array:
+    scale = limit / norm
+    if scale >= SAFE_SCALE:
+        return gradient * scale
+    return (gradient.astype(np.float64) / norm * limit).astype(gradient.dtype)
