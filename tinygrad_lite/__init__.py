@@ -29,13 +29,14 @@ from tinygrad_lite.transforms import (
     value_and_grad,
     vjp,
 )
+from tinygrad_lite.version import VERSION
 
 if TYPE_CHECKING:
     from tinygrad_lite.check import Claim, Derivation, check_gradients
     from tinygrad_lite.graphs import graph
     from tinygrad_lite.train import fit
 
-__version__ = "0.1.0"
+__version__ = VERSION
 
 __all__ = [
     "Claim",
@@ -63,7 +64,7 @@ __all__ = [
 
 # Importing the package costs little more than importing NumPy: these rooms are entered when they are first named.
 _ROOM_OF = {"Claim": "check", "Derivation": "check", "check_gradients": "check", "fit": "train", "graph": "graphs"}
-_ROOMS = ("analytic", "check", "data", "graphs", "nn", "optim", "testing", "train")
+_ROOMS = ("analytic", "check", "data", "experiments", "graphs", "nn", "optim", "testing", "train")
 
 
 def __getattr__(name: str) -> object:

@@ -159,7 +159,7 @@ FOREIGN = {
 def test_a_foreign_file_is_refused_by_its_path_and_the_net_is_as_it_was(path, kind):
     path.write_bytes(FOREIGN[kind])
     net = classifier()
-    with pytest.raises(DataError, match=r"cannot read weights from .*model\.safetensors"):
+    with pytest.raises(DataError, match=r"cannot read tensors from .*model\.safetensors"):
         load_weights(net, path)
     assert same_bits(net, classifier())
 
@@ -169,7 +169,7 @@ def test_a_truncated_file_is_refused_and_the_net_is_as_it_was(path, kept):
     content = save_weights(classifier(1), path).read_bytes()
     path.write_bytes(content[: int(kept * len(content)) if kept == 0.5 else kept])
     net = classifier(2)
-    with pytest.raises(DataError, match="cannot read weights"):
+    with pytest.raises(DataError, match="cannot read tensors"):
         load_weights(net, path)
     assert same_bits(net, classifier(2))
 
@@ -177,7 +177,7 @@ def test_a_truncated_file_is_refused_and_the_net_is_as_it_was(path, kept):
 def test_a_missing_file_and_a_folder_are_refused(path):
     net = classifier()
     for wrong in path, path.parent:
-        with pytest.raises(DataError, match="cannot read weights"):
+        with pytest.raises(DataError, match="cannot read tensors"):
             load_weights(net, wrong)
     assert same_bits(net, classifier())
 

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-import math
+import os
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from tinygrad_lite.data import mini_batches
-from tinygrad_lite.errors import AnomalyError, ArgumentError, DivergenceError, ShapeError
+from tinygrad_lite.errors import ArgumentError, ShapeError
 from tinygrad_lite.nn import Module, Objective
-from tinygrad_lite.optim import Optimizer, Rule
-from tinygrad_lite.tensor import Tensor, values_of, wrap
+from tinygrad_lite.optim import Rule, Schedule
+from tinygrad_lite.train.checkpoints import Checkpoints
 from tinygrad_lite.train.history import History
-from tinygrad_lite.train.measuring import figures, hits, measure
 from tinygrad_lite.train.progress import Progress
+from tinygrad_lite.train.stopping import EarlyStopping
+from tinygrad_lite.train.training import Plan, Rows, Training
 
-Rows = tuple[np.ndarray, np.ndarray]
+Callback = Callable[[Training], object]
+"""Called with the training after each epoch; `training.stop()` ends it."""
 
 
 def fit(
@@ -28,13 +30,25 @@ def fit(
     epochs: int,
     batch_size: int = 100,
     seed: int = 0,
+    schedule: Schedule | None = None,
+    clip_norm: float | None = None,
+    clip_value: float | None = None,
+    gradient_norms: bool = False,
+    early_stopping: EarlyStopping | None = None,
+    callbacks: Sequence[Callback] = (),
+    checkpoints: Checkpoints | str | os.PathLike[str] | None = None,
+    resume: bool = False,
     progress: bool = True,
 ) -> History:
     """Train `net` in place and return the history, one row an epoch.
 
     `train` and `validation` are pairs of inputs (rows, …) and targets; inputs are converted to the dtype of the net.
     Each epoch visits every row once, in an order that depends on `seed` and the epoch only: same seed, same bits.
-    Progress goes to stderr, as a bar on a terminal and as a line an epoch elsewhere.
+    Before each step the learning rate is that of the rule times `schedule(epochs done)`, and gradients are clipped to
+    ±`clip_value` and to a common norm of `clip_norm`. `callbacks` are called with the `Training` after each epoch.
+    `checkpoints` is a folder, or `train.Checkpoints`, in which the training is kept; with `resume` it goes on from what
+    is kept there, bit for bit, or starts if there is nothing. Progress goes to stderr, as a bar on a terminal and as a
+    line an epoch elsewhere.
     Raises ObjectiveError if the rule goes the wrong way for the objective, and DivergenceError when the objective is
     no longer finite, or AnomalyError under `detect_anomaly`; the parameters are then what they were when it last was.
 
@@ -54,79 +68,35 @@ def fit(
     ):
         if not isinstance(given, kind):
             raise ArgumentError(f"fit needs {example} or the like in this place, got {given!r}")
-    for name, number in (("epochs", epochs), ("batch_size", batch_size)):
-        if isinstance(number, bool) or not isinstance(number, int | np.integer) or number < 1:
-            raise ArgumentError(f"{name} must be a positive integer, got {number!r}")
-    optimizer = rule.bind(net, objective)
-    x, t = _in_dtype_of(net, train)
+    plan = Plan(epochs, batch_size, seed, schedule, clip_norm, clip_value, gradient_norms, early_stopping)
+    if isinstance(checkpoints, str | os.PathLike):
+        checkpoints = Checkpoints(checkpoints)
+    if resume and checkpoints is None:
+        raise ArgumentError("there is nothing to resume from: give the folder that keeps the training as checkpoints=")
     held_out = None if validation is None else _in_dtype_of(net, validation)
-    history, last_good = History(), [parameter.detach() for parameter in net.parameters()]
-    with Progress(epochs, math.ceil(len(x) / batch_size), shown=progress) as bar, np.errstate(all="ignore"):
-        for epoch in range(epochs):
-            row: dict[str, float] = {"epoch": epoch + 1}
-            row |= _train_epoch(net, objective, optimizer, (x, t), batch_size, seed, epoch, bar, last_good)
-            if held_out is not None:
-                row |= {f"validation_{name}": value for name, value in measure(net, objective, *held_out).items()}
-            history.rows.append(row)
-            bar.epoch_done(row)
-    return history
+    training = Training(net, objective, rule.bind(net, objective), _in_dtype_of(net, train), held_out, plan)
+    if checkpoints is not None:
+        checkpoints.begin(training, resume)
+    _run(training, checkpoints, callbacks, progress)
+    return training.history
 
 
-def _train_epoch(
-    net: Module,
-    objective: Objective,
-    optimizer: Optimizer,
-    rows: Rows,
-    batch_size: int,
-    seed: int,
-    epoch: int,
-    bar: Progress,
-    last_good: list[Tensor],
-) -> dict[str, float]:
-    """Visit every row once and return the mean of the batches' figures, each batch counted by its rows.
-
-    `last_good` holds what the parameters were when the objective was last finite.
-    """
-    sums: dict[str, float] = {}
-    count = 0
-    parameters = net.parameters()
-    for number, (x, t) in enumerate(mini_batches(*rows, batch_size, seed=seed, epoch=epoch)):
-        try:
-            evaluation = objective.evaluate(net, wrap(x, None), wrap(t, None))
-        except AnomalyError:
-            _put_back(optimizer, last_good)
-            raise
-        found = figures(evaluation, hits(values_of(evaluation.prediction), t), len(x))
-        if not math.isfinite(found["loss"]):
-            raise _diverged(
-                optimizer, last_good, f"objective became {found['loss']} in epoch {epoch + 1}, batch {number + 1}"
-            )
-        last_good[:] = [parameter.detach() for parameter in parameters]
-        evaluation.total.backward()
-        optimizer.step()
-        optimizer.zero_grad()
-        count += len(x)
-        for name, value in found.items():
-            sums[name] = sums.get(name, 0.0) + value * len(x)
-        bar.batch_done(sums["loss"] / count)
-        del evaluation  # or its graph would live on beside that of the next batch
-    if not all(np.isfinite(parameter.data).all() for parameter in parameters):
-        raise _diverged(optimizer, last_good, f"parameters became infinite at the end of epoch {epoch + 1}")
-    return {name: total / count for name, total in sums.items()}
-
-
-def _diverged(optimizer: Optimizer, before: list[Tensor], what: str) -> DivergenceError:
-    """Put the parameters back to where the objective was last finite, and return the error to raise."""
-    _put_back(optimizer, before)
-    return DivergenceError(
-        f"the {what}; a learning rate below {optimizer.lr.item():g}, or inputs scaled to about 1, is the first to try; "
-        "under `with tg.detect_anomaly():` the operation where it begins is named"
-    )
-
-
-def _put_back(optimizer: Optimizer, before: list[Tensor]) -> None:
-    for parameter, value in zip(optimizer.parameters.values(), before, strict=True):
-        parameter.assign(value)
+def _run(training: Training, checkpoints: Checkpoints | None, callbacks: Sequence[Callback], progress: bool) -> None:
+    """Train until the last epoch is done, or something has asked to stop."""
+    epochs, rows = training.plan.epochs, len(training.rows[0])
+    bar = Progress(epochs, rows, shown=progress, done_epochs=training.epoch, done_rows=training.seen)
+    with bar, np.errstate(all="ignore"):
+        while training.epoch < epochs and not training.stopped:
+            for seen in training.steps_to_come():
+                bar.batch_done(seen, training.mean("loss"), training.mean("accuracy") if training.has_classes else None)
+                if checkpoints is not None:
+                    checkpoints.batch_done(training)
+            training.close_epoch()
+            bar.epoch_done(training.history.last)
+            for callback in callbacks:
+                callback(training)
+            if checkpoints is not None:
+                checkpoints.epoch_done(training)
 
 
 def _in_dtype_of(net: Module, rows: Rows) -> Rows:

@@ -2,7 +2,16 @@
 
 from __future__ import annotations
 
+import csv
+import io
+import json
+import math
+import os
 from dataclasses import dataclass, field
+from pathlib import Path
+
+from tinygrad_lite.errors import ArgumentError
+from tinygrad_lite.files import replacing
 
 
 @dataclass
@@ -11,7 +20,8 @@ class History:
 
     A row has `epoch` (from 1), `loss` (the objective over the epoch's batches as they were trained on), one figure for
     each of its terms when there are several, `accuracy` where the targets are classes, and the same with the prefix
-    `validation_` for rows held out, measured at the end of the epoch.
+    `validation_` for rows held out, measured at the end of the epoch. Where `fit` was asked for it there are
+    `gradient_norm.` and the name of each parameter (the mean over the batches), and `learning_rate` under a schedule.
 
     >>> history = History()
     >>> history.rows.append({"epoch": 1, "loss": 0.5})
@@ -45,3 +55,50 @@ class History:
     def last(self) -> dict[str, float]:
         """The figures of the last epoch."""
         return self.rows[-1]
+
+    def best_row(self, column: str, *, largest: bool = False) -> int:
+        """Return the number, from 0, of the row where `column` is smallest, or largest; the first of equal ones.
+
+        What is not a number is never the best. Raises ArgumentError, naming the columns, if there is no such column.
+
+        >>> History([{"loss": 0.5}, {"loss": 0.3}, {"loss": 0.3}]).best_row("loss")
+        1
+        """
+        if column not in self:
+            known = ", ".join(self.rows[0]) if self.rows else "no epoch yet"
+            raise ArgumentError(f"the history has no column {column!r}; it has {known}")
+        worst = -math.inf if largest else math.inf
+        values = [worst if math.isnan(value) else value for value in self[column]]
+        return values.index(max(values) if largest else min(values))
+
+    def save(self, path: str | os.PathLike[str]) -> Path:
+        r"""Write the figures to `path`: a table with one line an epoch as .csv, a list of objects as .json.
+
+        Numbers keep all their digits. JSON has no infinity, so what is not finite is null there. Raises ArgumentError
+        for another suffix.
+
+        >>> import pathlib, tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     History([{"epoch": 1, "loss": 0.5}]).save(pathlib.Path(folder) / "history.csv").read_text()
+        'epoch,loss\n1,0.5\n'
+        """
+        path = Path(path)
+        if path.suffix not in (".csv", ".json"):
+            raise ArgumentError(f"a history is written as .csv or .json, not as {path.name!r}")
+        text = self._as_csv() if path.suffix == ".csv" else self._as_json()
+        with replacing(path) as file:
+            file.write(text.encode())
+        return path
+
+    def _as_csv(self) -> str:
+        text = io.StringIO()
+        writer = csv.DictWriter(text, list(self.rows[0]) if self.rows else ["epoch"], lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(self.rows)
+        return text.getvalue()
+
+    def _as_json(self) -> str:
+        finite = [
+            {column: value if math.isfinite(value) else None for column, value in row.items()} for row in self.rows
+        ]
+        return json.dumps(finite, indent=1, allow_nan=False) + "\n"

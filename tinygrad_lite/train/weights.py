@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
-from tinygrad_lite.errors import ArgumentError, DataError, MissingDependencyError
-from tinygrad_lite.files import replacing
+from tinygrad_lite.errors import ArgumentError
 from tinygrad_lite.nn import Module
+from tinygrad_lite.train.tensor_files import CHECKPOINT, read_tensors, write_tensors
 
-if TYPE_CHECKING:
-    from types import ModuleType
+_ROOM_BESIDES_WEIGHTS = 64 << 20
 
 
 def save_weights(net: Module, path: str | os.PathLike[str]) -> Path:
@@ -30,28 +28,19 @@ def save_weights(net: Module, path: str | os.PathLike[str]) -> Path:
     """
     if Path(path).suffix != ".safetensors":
         raise ArgumentError(f"weights are written as .safetensors, not as {os.fspath(path)!r}")
-    content = _safetensors().save(net.state_dict(), metadata={"format": "tinygrad_lite weights 1"})
-    with replacing(path) as file:
-        file.write(content)
+    write_tensors(path, net.state_dict(), "format", "tinygrad_lite weights 1")
     return Path(path)
 
 
 def load_weights(net: Module, path: str | os.PathLike[str]) -> None:
-    """Read what `save_weights` wrote into `net`, all of it or, if anything does not fit, nothing.
+    """Read weights into `net` from `save_weights` or from a checkpoint of `fit`: all or, if anything misfits, nothing.
 
-    Raises DataError for a file that is missing or not safetensors, StateError for one of another network.
+    Raises DataError for a file that is missing, not safetensors, or far larger than the network, StateError for one of
+    another network.
     """
-    safetensors = _safetensors()
-    try:
-        state: dict[str, Any] = safetensors.load_file(path)
-    except Exception as problem:  # the library raises its own, OSError, and KeyError for dtypes that NumPy lacks
-        raise DataError(f"cannot read weights from {os.fspath(path)!r}: {problem}") from problem
-    net.load_state_dict(state)
-
-
-def _safetensors() -> ModuleType:
-    try:
-        import safetensors.numpy
-    except ImportError as problem:
-        raise MissingDependencyError("weights need safetensors: pip install 'tinygrad-lite[train]'") from problem
-    return safetensors.numpy
+    own = sum(array.nbytes for array in net.state_dict().values())
+    # Eight times: weights kept in float64 for a net of float32, and beside them an optimizer's state.
+    tensors, metadata = read_tensors(path, 8 * own + _ROOM_BESIDES_WEIGHTS)
+    if CHECKPOINT in metadata:
+        tensors = {name.removeprefix("net."): array for name, array in tensors.items() if name.startswith("net.")}
+    net.load_state_dict(tensors)

@@ -1,0 +1,190 @@
+"""A training in one safetensors file, from which it goes on bit for bit.
+
+The tensors are the network's (`net.…`), the optimizer's (`optimizer.…`), the history (a row an epoch), and where in the
+epoch the training was (`position`, `sums`). The note beside them is JSON: what was being trained, the state of random
+generators, and a SHA-256 of everything else. Neither time nor place is recorded: equal trainings give equal bytes.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from tinygrad_lite.errors import DataError, MissingDependencyError, StateError
+from tinygrad_lite.tensor import Array
+from tinygrad_lite.train.generators import put_state, state_of
+from tinygrad_lite.train.tensor_files import CHECKPOINT, read_tensors, write_tensors
+from tinygrad_lite.train.training import Training
+from tinygrad_lite.version import VERSION
+
+try:
+    import msgspec
+except ImportError as problem:
+    raise MissingDependencyError("checkpoints need msgspec: pip install 'tinygrad-lite[train]'") from problem
+
+FORMAT = "tinygrad_lite checkpoint 1"
+
+_ROOM_BESIDES_STATE = 64 << 20
+"""Bytes for the history and the note: a million epochs of eight figures."""
+
+
+class Note(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What a checkpoint says beside its tensors."""
+
+    format: str
+    version: str
+    experiment: str
+    run: dict[str, str]
+    columns: list[str]
+    figures: list[str]
+    generators: dict[str, Any]
+    stopped: bool
+    sha256: str = ""
+
+
+def save_checkpoint(training: Training, path: str | os.PathLike[str], experiment: str = "") -> None:
+    """Write everything that the training needs to go on; the file appears whole or not at all."""
+    rows = training.history.rows
+    columns = list(rows[0]) if rows else []
+    tensors = {
+        **{f"net.{name}": array for name, array in training.net.state_dict().items()},
+        **{f"optimizer.{name}": array for name, array in training.optimizer.state_dict().items()},
+        "history": np.array([list(row.values()) for row in rows], np.float64).reshape(len(rows), len(columns)),
+        "position": np.array([training.epoch, training.batch, training.seen], np.int64),
+        "sums": np.array(list(training.sums.values()), np.float64),
+    }
+    note = Note(
+        format=FORMAT,
+        version=VERSION,
+        experiment=experiment,
+        run=_description(training),
+        columns=columns,
+        figures=list(training.sums),
+        generators={name: state_of(rng) for name, rng in training.net.named_generators()},
+        stopped=training.stopped,
+    )
+    signed = msgspec.structs.replace(note, sha256=_digest(tensors, note))
+    write_tensors(path, tensors, CHECKPOINT, _text(signed))
+
+
+def load_checkpoint(training: Training, path: str | os.PathLike[str]) -> None:
+    """Put the training where the one that wrote `path` was, all of it or, if anything does not fit, nothing.
+
+    Raises DataError for a file that is no whole and unchanged checkpoint, StateError for that of another training.
+    """
+    name = repr(os.fspath(path))
+    net, optimizer = training.net.state_dict(), training.optimizer.state_dict()
+    own = sum(array.nbytes for state in (net, optimizer) for array in state.values())
+    tensors, metadata = read_tensors(path, own + _ROOM_BESIDES_STATE)
+    note = _note(metadata, name)
+    if note.sha256 != _digest(tensors, msgspec.structs.replace(note, sha256="")):
+        raise DataError(f"{name} is damaged: its content is not what its SHA-256 was made of; use an older checkpoint")
+    _refuse_another(note.run, _description(training), name)
+    history, position, sums = _progress(tensors, note, training, name)
+    generators = training.net.named_generators()
+    before = [state_of(rng) for _, rng in generators]
+    try:
+        if note.generators.keys() != {name for name, _ in generators}:
+            raise StateError(f"its random generators are {sorted(note.generators)}")
+        for key, rng in generators:
+            put_state(rng, note.generators[key])
+        training.net.load_state_dict(_below("net.", tensors))
+        training.optimizer.load_state_dict(_below("optimizer.", tensors))
+    except StateError as problem:
+        for (_, rng), state in zip(generators, before, strict=True):
+            put_state(rng, state)
+        training.net.load_state_dict(net)
+        training.optimizer.load_state_dict(optimizer)
+        raise StateError(f"{name} does not fit this training: {problem}") from problem
+    training.history.rows[:] = history
+    training.epoch, training.batch, training.seen = position
+    training.sums.clear()
+    training.sums.update(sums)
+    training.stopped = note.stopped
+
+
+def _note(metadata: Mapping[str, str], name: str) -> Note:
+    if CHECKPOINT not in metadata:
+        raise DataError(f"{name} is no checkpoint: it has no note of this library; weights alone cannot be resumed")
+    try:
+        note = msgspec.json.decode(metadata[CHECKPOINT], type=Note)
+    except (msgspec.DecodeError, RecursionError) as problem:
+        raise DataError(f"{name} is no checkpoint that this version can read: {problem}") from problem
+    if note.format != FORMAT:
+        raise DataError(f"{name} is {note.format!r}, written by version {note.version}; this version reads {FORMAT!r}")
+    return note
+
+
+def _text(note: Note) -> str:
+    return msgspec.json.encode(note, order="deterministic").decode()
+
+
+def _digest(tensors: Mapping[str, Array], unsigned: Note) -> str:
+    found = hashlib.sha256(_text(unsigned).encode())
+    for name in sorted(tensors):
+        array = np.ascontiguousarray(tensors[name])
+        found.update(f"\0{name}\0{array.dtype.str}\0{tensors[name].shape}\0".encode())
+        found.update(array.data)
+    return found.hexdigest()
+
+
+def _below(prefix: str, tensors: Mapping[str, Array]) -> dict[str, Array]:
+    return {name.removeprefix(prefix): array for name, array in tensors.items() if name.startswith(prefix)}
+
+
+# ----- What is being trained, and how far it is -----
+
+
+def _description(training: Training) -> dict[str, str]:
+    """Say what is trained, on what, and how: a training goes on only from one of which the same is said."""
+    x, t = training.rows
+    held_out = training.validation
+    said = {
+        "net": repr(training.net),
+        "objective": repr(training.objective),
+        "rule": repr(training.optimizer.rule),
+        "training rows": f"{x.dtype} {x.shape}, {t.dtype} {t.shape}: {_fingerprint(x, t)}",
+        "validation rows": f"{held_out[0].shape}: {_fingerprint(*held_out)}" if held_out else "none",
+        **{name: repr(value) for name, value in vars(training.plan).items() if name != "epochs"},
+    }
+    return {name: re.sub(r" at 0x[0-9a-f]+", "", text) for name, text in said.items()}
+
+
+def _fingerprint(*arrays: Array) -> str:
+    """Return a short hash of the first and last thousand rows: enough to tell other data, and soon computed."""
+    found = hashlib.sha256()
+    for array in arrays:
+        found.update(np.ascontiguousarray(np.concatenate([array[:1000], array[-1000:]])).data)
+    return found.hexdigest()[:16]
+
+
+def _refuse_another(was: Mapping[str, str], now: Mapping[str, str], name: str) -> None:
+    differing = [key for key in (*now, *(was.keys() - now.keys())) if was.get(key) != now.get(key)]
+    if differing:
+        lines = "".join(f"\n  {key}: there {was.get(key)}, here {now.get(key)}" for key in differing)
+        raise StateError(f"{name} is the checkpoint of another training:{lines}")
+
+
+def _progress(
+    tensors: Mapping[str, Array], note: Note, training: Training, name: str
+) -> tuple[list[dict[str, float]], tuple[int, int, int], dict[str, float]]:
+    """Return the rows of the history, the position and the sums, or raise DataError if they cannot be."""
+    history, position, sums = (tensors.get(key, np.empty(0)) for key in ("history", "position", "sums"))
+    found = [(array.dtype.str, array.shape) for array in (history, position, sums)]
+    expected = [("<f8", (len(history), len(note.columns))), ("<i8", (3,)), ("<f8", (len(note.figures),))]
+    if found != expected:
+        raise DataError(f"{name} is damaged: history, position and sums are {found}, expected {expected}")
+    epoch, batch, seen = position.tolist()
+    rows, batch_size = len(training.rows[0]), training.plan.batch_size
+    if epoch != len(history) or not 0 <= batch <= training.batches or seen != min(batch * batch_size, rows):
+        raise DataError(f"{name} is damaged: it claims epoch {epoch}, batch {batch}, {seen} rows of {rows}")
+    whole = [
+        {column: int(value) if column == "epoch" else value for column, value in zip(note.columns, row, strict=True)}
+        for row in history.tolist()
+    ]
+    return whole, (epoch, batch, seen), dict(zip(note.figures, sums.tolist(), strict=True))
