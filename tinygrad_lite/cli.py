@@ -60,7 +60,56 @@ def _parser() -> argparse.ArgumentParser:
     check.add_argument("file", metavar="FILE.py", help="Python that defines claims; it is executed")
     check.add_argument("--json", action="store_true", help="print a JSON list of objects, one a claim")
     check.set_defaults(run=_check)
+    train = commands.add_parser(
+        "train",
+        help="run the experiment that a TOML file declares",
+        description="Train and test what SPEC.toml declares, and print the test accuracy. With --out everything is "
+        "kept in a folder: the declaration, the history as CSV and JSON, checkpoints, plots, and result.json.",
+    )
+    _add_experiment(train)
+    train.add_argument("--out", metavar="DIR", help="keep the run in this folder; without it nothing is kept")
+    train.add_argument("--resume", action="store_true", help="go on with the run in DIR, or start if there is none")
+    train.set_defaults(run=_train)
+    sweep = commands.add_parser(
+        "sweep",
+        help="run an experiment for every setting of its section [sweep]",
+        description="Run every combination that the section [sweep] of SPEC.toml declares, and keep each run and a "
+        "table of all in DIR. Called again it goes on where it was. Exit status 1 if a run failed.",
+    )
+    _add_experiment(sweep)
+    sweep.add_argument("--out", metavar="DIR", required=True, help="the folder of the sweep")
+    sweep.add_argument("--jobs", metavar="N", type=int, help="how many processes (default: one a core)")
+    sweep.set_defaults(run=_sweep)
+    data = commands.add_parser(
+        "data",
+        help="say which data sets are there, or fetch one",
+        description="Say which data sets are where, and what is missing. Nothing is fetched unless --download asks.",
+    )
+    data.add_argument("--data", metavar="DIR", action="append", default=[], help=_DATA_HELP)
+    data.add_argument("--json", action="store_true", help="print a JSON object")
+    data.add_argument(
+        "--download",
+        metavar="NAME",
+        help="fetch mnist, cifar10 or cifar10-python into the first --data, or else into the user's cache",
+    )
+    data.set_defaults(run=_data)
     return parser
+
+
+def _add_experiment(command: argparse.ArgumentParser) -> None:
+    """Give a command the arguments that say what is run, and on which data."""
+    command.add_argument("spec", metavar="SPEC.toml", help="the declaration; also .json, as runs keep it")
+    command.add_argument(
+        "--set",
+        metavar="PATH=VALUE",
+        action="append",
+        default=[],
+        help="change a setting, such as train.epochs=4 or net.activation=tanh; can be repeated",
+    )
+    command.add_argument("--data", metavar="DIR", action="append", default=[], help=_DATA_HELP)
+
+
+_DATA_HELP = "a folder to look for data sets in, before those of TINYGRAD_LITE_DATA and the cache; can be repeated"
 
 
 def _demo(options: argparse.Namespace) -> int:
@@ -85,3 +134,36 @@ def _check(options: argparse.Namespace) -> int:
         if judgement.verdict is None:
             print(f"tinygrad_lite check: {judgement.id} {judgement.cause}", file=sys.stderr)
     return found.status
+
+
+def _train(options: argparse.Namespace) -> int:
+    from tinygrad_lite.experiments import read_experiment, run_experiment
+
+    experiment = read_experiment(options.spec, options.set)
+    run = run_experiment(experiment, options.out, resume=options.resume, folders=options.data)
+    if options.out is not None:
+        print(f"wrote {options.out}")
+    print(run.headline)
+    return 0
+
+
+def _sweep(options: argparse.Namespace) -> int:
+    from tinygrad_lite.experiments import read_experiment, run_sweep
+
+    experiment = read_experiment(options.spec, options.set)
+    results = run_sweep(experiment, options.out, jobs=options.jobs, folders=options.data)
+    print(results.as_markdown(), end="")
+    print(f"wrote {options.out}")
+    return 1 if results.failed else 0
+
+
+def _data(options: argparse.Namespace) -> int:
+    import json
+
+    from tinygrad_lite import data
+
+    if options.download is not None:
+        data.download(options.download, options.data[0] if options.data else None)
+    found = data.found(options.data)
+    print(json.dumps(found.to_dict(), indent=1) if options.json else found)
+    return 0

@@ -22,11 +22,13 @@ FUNCTIONAL = (*TENSOR, "tensor", "nested")
 TRANSFORMS = (*FUNCTIONAL, "functional")
 GRAPHS = (*FUNCTIONAL, "files")
 CHECK = (*TRANSFORMS, "transforms", "states", "files", "graphs", "nn", "analytic", "program")
-TRAIN = (*CHECK, "check", "optim", "data")
-EVERYTHING = (*TRAIN, "train", "testing")
+TRAIN = (*CHECK, "check", "optim", "data", "version")
+EXPERIMENTS = (*TRAIN, "train")
+EVERYTHING = (*EXPERIMENTS, "experiments", "testing")
 
 MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "errors": (),
+    "version": (),
     "nested": ("errors",),
     "mode": ("errors",),
     "anomaly": ("errors", "mode"),
@@ -47,6 +49,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "files": ("errors",),
     "data": ("errors", "files"),
     "train": TRAIN,
+    "experiments": EXPERIMENTS,
     "__init__": EVERYTHING,
     "cli": (*EVERYTHING, "__init__"),
     "__main__": (*EVERYTHING, "__init__", "cli"),

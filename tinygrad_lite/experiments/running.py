@@ -1,0 +1,190 @@
+"""A declared experiment run, alone or in a folder that keeps it: figures, pictures, and checkpoints to go on from."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from tinygrad_lite.errors import ExperimentError
+from tinygrad_lite.experiments.building import build_net, build_objective, build_rule, build_schedule
+from tinygrad_lite.experiments.declaring import Experiment
+from tinygrad_lite.experiments.loading import Rows, load_rows
+from tinygrad_lite.experiments.pictures import save_pictures
+from tinygrad_lite.experiments.reading import as_json, experiment_from, with_settings
+from tinygrad_lite.experiments.settings import flat, shown
+from tinygrad_lite.files import replacing
+from tinygrad_lite.nn import MLP
+from tinygrad_lite.train import (
+    Checkpoints,
+    EarlyStopping,
+    History,
+    Metrics,
+    classification_metrics,
+    fit,
+    load_weights,
+    measure,
+    predict,
+)
+
+DECLARATION, RESULT, CHECKPOINTS, PICTURES = "experiment.json", "result.json", "checkpoints", "plots"
+
+
+@dataclass(frozen=True)
+class Run:
+    """An experiment that was run: the trained network, its history, and how it does on the test rows."""
+
+    experiment: Experiment
+    net: MLP
+    history: History
+    test: dict[str, float]
+    """The objective on the test rows, its terms, and the accuracy where there are classes."""
+    metrics: Metrics | None
+    """What is told apart and what is confused; None where the targets are no classes."""
+
+    @property
+    def headline(self) -> str:
+        """The one line that says how good the network is."""
+        if self.metrics is None:
+            return f"test loss: {self.test['loss']:.6g}"
+        return f"test accuracy: {100 * self.metrics.accuracy:.2f} %"
+
+
+def run_experiment(
+    experiment: Experiment,
+    out: str | os.PathLike[str] | None = None,
+    *,
+    resume: bool = False,
+    folders: Sequence[str | os.PathLike[str]] = (),
+    progress: bool = True,
+    pictures: bool = True,
+) -> Run:
+    """Train and test what `experiment` declares; with `out`, keep everything in that folder.
+
+    The folder gets `experiment.json`, `history.csv` and `.json`, `checkpoints/last.safetensors` and `best.safetensors`,
+    `plots/` and, at the very end, `result.json`. A run that was interrupted goes on from its last checkpoint with
+    `resume`, bit for bit; one that is finished is returned as it is, or goes on if `train.epochs` was raised.
+    `folders` are searched for the data first. Raises ExperimentError if `out` holds a run and `resume` is not given,
+    or the run of another experiment, and what loading, building and `fit` raise.
+
+    >>> from tinygrad_lite.experiments import DataSection, Experiment, TrainSection
+    >>> small = Experiment(data=DataSection(train_rows=1000), train=TrainSection(epochs=1))
+    >>> run_experiment(small, progress=False).headline
+    'test accuracy: ... %'
+    """
+    folder = None if out is None else Path(out)
+    if folder is not None:
+        _prepare(folder, experiment, resume)
+    rows = load_rows(experiment, folders)
+    net = build_net(experiment, rows.inputs, rows.outputs)
+    history = _train(experiment, net, rows, folder, progress)
+    prediction = predict(net, rows.test[0])
+    test = measure(net, build_objective(experiment), *rows.test)
+    metrics = None if rows.labels is None else classification_metrics(prediction, rows.labels, output=net.output)
+    run = Run(experiment, net, history, test, metrics)
+    if folder is not None:
+        history.save(folder / "history.csv")
+        history.save(folder / "history.json")
+        if pictures:
+            save_pictures(net, history, metrics, rows, prediction, folder / PICTURES)
+        _write_json(folder / RESULT, _result(run, rows, folder))
+    return run
+
+
+def _train(experiment: Experiment, net: MLP, rows: Rows, folder: Path | None, progress: bool) -> History:
+    section, objective = experiment.train, build_objective(experiment)
+    keeping, early_stopping, checkpoints = section.checkpoints, None, None
+    if section.early_stopping is not None:
+        early_stopping = EarlyStopping(**msgspec.structs.asdict(section.early_stopping))
+    if folder is not None:
+        text = as_json(_without_places(experiment)).decode()
+        checkpoints = Checkpoints(folder / CHECKPOINTS, keeping.every_batches, keeping.best, text)
+    return fit(
+        net,
+        objective,
+        build_rule(experiment),
+        train=rows.train,
+        validation=rows.validation,
+        epochs=section.epochs,
+        batch_size=section.batch_size,
+        seed=section.seed,
+        schedule=build_schedule(experiment),
+        clip_norm=section.clip_norm,
+        clip_value=section.clip_value,
+        gradient_norms=section.gradient_norms,
+        early_stopping=early_stopping,
+        checkpoints=checkpoints,
+        resume=checkpoints is not None,
+        progress=progress,
+    )
+
+
+# ----- The folder of a run -----
+
+
+def finished(folder: Path, experiment: Experiment) -> bool:
+    """Return whether `folder` holds this very experiment, run to its end; raises ExperimentError for another."""
+    return _kept(folder) == experiment and (folder / RESULT).exists()
+
+
+def _prepare(folder: Path, experiment: Experiment, resume: bool) -> None:
+    """Make the folder ready to be run in, or raise ExperimentError if what it holds would be lost."""
+    kept = _kept(folder)
+    if kept is not None:
+        if not resume:
+            state = "a finished run" if (folder / RESULT).exists() else "a run that is not finished"
+            raise ExperimentError(f"{os.fspath(folder)!r} holds {state}; go on with --resume, or choose another folder")
+        _refuse_another(kept, experiment, folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    for unfinished in folder.glob(".*.partial"):
+        unfinished.unlink(missing_ok=True)
+    if kept != experiment:
+        (folder / RESULT).unlink(missing_ok=True)
+        with replacing(folder / DECLARATION) as file:
+            file.write(as_json(experiment))
+
+
+def _kept(folder: Path) -> Experiment | None:
+    """Return the experiment that was run in `folder`, None if there is none."""
+    try:
+        return experiment_from((folder / DECLARATION).read_bytes())
+    except FileNotFoundError:
+        return None
+
+
+def _refuse_another(kept: Experiment, experiment: Experiment, folder: Path) -> None:
+    """Raise ExperimentError unless the two differ in nothing but the number of epochs."""
+    was, now = (dict(flat(msgspec.to_builtins(one))) for one in (kept, experiment))
+    differing = [path for path in now | was if path != "train.epochs" and was.get(path) != now.get(path)]
+    if differing:
+        lines = "".join(f"\n  {path}: there {shown(was.get(path))}, here {shown(now.get(path))}" for path in differing)
+        raise ExperimentError(f"{os.fspath(folder)!r} holds the run of another experiment:{lines}")
+
+
+def _without_places(experiment: Experiment) -> Experiment:
+    """Return the experiment without the folder that the user's data lies in, which says nothing about the run."""
+    path = experiment.data.path
+    return experiment if path is None else with_settings(experiment, {"data.path": Path(path).name})
+
+
+def _result(run: Run, rows: Rows, folder: Path) -> dict[str, Any]:
+    result: dict[str, Any] = {"epochs": len(run.history), "last": run.history.last, "test": dict(run.test)}
+    if run.metrics is not None:
+        result["test"] |= run.metrics.to_dict()
+    if run.experiment.data.validation not in (
+        0,
+        "test",
+    ):  # the best by test rows would be chosen by what it is judged on
+        best = build_net(run.experiment, rows.inputs, rows.outputs)
+        load_weights(best, folder / CHECKPOINTS / "best.safetensors")
+        result["test_of_best"] = measure(best, build_objective(run.experiment), *rows.test)
+    return result
+
+
+def _write_json(path: Path, content: dict[str, Any]) -> None:
+    with replacing(path) as file:
+        file.write(msgspec.json.format(msgspec.json.encode(content), indent=1) + b"\n")
