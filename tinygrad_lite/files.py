@@ -10,6 +10,14 @@ from contextlib import contextmanager
 from io import BufferedWriter
 from pathlib import Path
 
+_UNFINISHED = ".partial"
+
+
+def remove_unfinished(folder: str | os.PathLike[str]) -> None:
+    """Remove what processes that were killed while `replacing` files of `folder` have left there."""
+    for unfinished in Path(folder).glob(f".{'[0-9a-f]' * 16}{_UNFINISHED}"):
+        unfinished.unlink(missing_ok=True)
+
 
 @contextmanager
 def replacing(path: str | os.PathLike[str]) -> Iterator[BufferedWriter]:
@@ -27,7 +35,7 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[BufferedWriter]:
     if not path.parent.is_dir():
         raise FileNotFoundError(errno.ENOENT, "there is no folder to write into", os.fspath(path.parent))
     # tempfile would make the file private to its owner; a plain open keeps the permissions the user asked for.
-    unfinished = path.parent / f".{secrets.token_hex(8)}.partial"
+    unfinished = path.parent / f".{secrets.token_hex(8)}{_UNFINISHED}"
     try:
         with open(unfinished, "xb") as file:
             yield file

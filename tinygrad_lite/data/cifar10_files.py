@@ -103,14 +103,13 @@ def read_python_batch(path: Path) -> tuple[np.ndarray, np.ndarray]:
             f"{name} does not hold a batch of CIFAR-10: expected 'data' of uint8 and shape (n, {_PIXELS}), found "
             f"{_described(images)} among {_shortened(batch)}; check that it is CIFAR-10, and not CIFAR-100"
         )
-    if isinstance(labels, list) and all(type(label) is int for label in labels):
-        labels = np.array(labels, np.int64)
-    if not isinstance(labels, np.ndarray) or labels.shape != images.shape[:1]:
+    whole = isinstance(labels, np.ndarray) or (isinstance(labels, list) and all(type(label) is int for label in labels))
+    if not whole or np.shape(labels) != images.shape[:1]:
         raise DataError(
             f"{name} does not hold a batch of CIFAR-10: expected 'labels' of {len(images)} integers, found "
             f"{_described(labels)} among {_shortened(batch)}; check that it is CIFAR-10, and not CIFAR-100"
         )
-    return images, _checked_labels(labels, name)
+    return images, _checked_labels(np.asarray(labels), name)
 
 
 def _content(path: Path, limit: int | None) -> bytes:

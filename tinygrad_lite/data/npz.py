@@ -23,7 +23,7 @@ MOST_BYTES = 4 << 30
 Rows = tuple[np.ndarray, np.ndarray]
 
 _LONGEST_HEADER = 4096
-_LARGEST_READ = 1 << 20
+_LARGEST_READ = 1 << 17  # room for some 1,500 entries
 _CHUNK = 1 << 16
 _GREATEST_RATIO = 1100  # DEFLATE cannot pack tighter than 1,032 to 1
 _FIELDS = {
@@ -71,8 +71,8 @@ def read_npz(path: str | os.PathLike[str], pixels: str = "unit") -> tuple[Rows, 
     check_pixels(pixels)
     name = repr(os.fspath(path))
     try:
-        with open(path, "rb", buffering=0) as raw, zipfile.ZipFile(_InSmallParts(raw)) as archive:
-            arrays = _read_arrays(archive, name, os.fstat(raw.fileno()).st_size)
+        with _InSmallParts(io.FileIO(path)) as file, zipfile.ZipFile(file) as archive:
+            arrays = _read_arrays(archive, name, os.fstat(file.fileno()).st_size)
     except DataError:
         raise
     except OSError as error:

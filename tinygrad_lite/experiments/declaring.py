@@ -91,6 +91,9 @@ SCHEDULES: dict[str, type[optim.Schedule]] = {
 }
 """What a schedule is called when it is declared by name; `warm_up` puts optim.WarmUp before any of them."""
 
+MOST_VALUES = 10_000
+"""How many values a setting of a grid may have, and how many tables the list of a sweep."""
+
 
 class DataSection(Section, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The data: which rows are trained on, which are held out, and what becomes of their pixels and labels.
@@ -145,9 +148,9 @@ class NetSection(Section, frozen=True, kw_only=True, forbid_unknown_fields=True)
         """Yield lists that are not as long as there are layers."""
         hidden = len(self.hidden)
         if isinstance(self.activation, tuple) and len(self.activation) != hidden:
-            yield "activation", f"names {len(self.activation)} for {hidden} hidden layers"
+            yield "activation", f"{len(self.activation)} are listed for {hidden} hidden layers; each needs one"
         if isinstance(self.weight, tuple) and len(self.weight) != hidden + 1:
-            yield "weight", f"names {len(self.weight)} for {hidden + 1} layers, the last included"
+            yield "weight", f"{len(self.weight)} are listed for {hidden + 1} layers, the last included; each needs one"
 
 
 class ObjectiveSection(Section, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -295,6 +298,8 @@ class SweepSection(Section, frozen=True, kw_only=True, forbid_unknown_fields=Tru
         """Check every path and value, all at once, and keep them flat and converted."""
         Section.__post_init__(self)
         problems: list[Problem] = []
+        if len(self.list) > MOST_VALUES:
+            raise SectionError([("list", f"{len(self.list)} tables are more than {MOST_VALUES}")])
         grid = {path: _axis(path, values, problems) for path, values in _flat("grid", self.grid, problems)}
         tables = tuple(
             {path: _swept(f"list[{i}]", path, value, problems) for path, value in _flat(f"list[{i}]", table, problems)}
@@ -330,11 +335,9 @@ class Experiment(Section, frozen=True, kw_only=True, forbid_unknown_fields=True)
 
     def conflicts(self) -> Iterator[Problem]:
         """Yield a loss on the wrong outputs, a warm-up that leaves no time, and figures that will not be measured."""
-        net = nn.MLP([1, 2], output=self.net.output, rng=0)
-        try:
-            LOSSES[self.objective.loss](**self.objective.settings())(net, np.ones((1, 1)), np.eye(1, 2))
-        except ObjectiveError as problem:
-            yield "net.output", str(problem)
+        refusal = _refusal(self.objective.loss, self.net.output)
+        if refusal:
+            yield "net.output", refusal
         if self.schedule.warm_up and self.schedule.warm_up >= self.train.epochs:
             yield "schedule.warm_up", f"leaves nothing of the {self.train.epochs} epochs in train.epochs"
         columns = self.columns()
@@ -356,6 +359,16 @@ class Experiment(Section, frozen=True, kw_only=True, forbid_unknown_fields=True)
         return trained + [f"validation_{name}" for name in trained if self.data.validation != 0]
 
 
+@functools.cache
+def _refusal(loss: str, output: str) -> str | None:
+    """Return what the loss has against a network with this output, None if it takes it."""
+    try:
+        LOSSES[loss]()(nn.MLP([1, 2], output=output, rng=0), np.ones((1, 1)), np.eye(1, 2))
+    except ObjectiveError as problem:
+        return str(problem)
+    return None
+
+
 # ----- The values of a sweep -----
 
 
@@ -374,26 +387,38 @@ def _axis(path: str, values: Any, problems: list[Problem]) -> tuple[Any, ...]:
     if not isinstance(values, list | tuple) or not values:
         problems.append((f"grid.{path}", f"expected a list of values, got {shown(values)}"))
         return ()
+    if len(values) > MOST_VALUES:
+        problems.append((f"grid.{path}", f"{len(values)} values are more than {MOST_VALUES}"))
+        return ()
     before = len(problems)
-    found = tuple(_swept("grid", path, value, problems) for value in values)
-    if len(problems) == before and len(set(found)) != len(found):
+    found: list[Any] = []
+    for value in values:
+        found.append(_swept("grid", path, value, problems))
+        if len(problems) > before:
+            return ()
+    if len(set(found)) != len(found):
         problems.append((f"grid.{path}", f"a value stands twice in {shown(values)}"))
-    return found
+    return tuple(found)
 
 
 def _swept(place: str, path: str, value: Any, problems: list[Problem]) -> Any:
     """Return one value for the setting at `path`, converted; adds what is wrong with it to `problems`."""
-    if len(problems) >= MOST_TOLD:
-        return value
+    if len(problems) < MOST_TOLD:
+        try:
+            return converted(value, _kind_to_sweep(path))
+        except SectionError as problem:
+            problems += [(f"{place}.{name_of(path)}{inner}", text) for inner, text in problem.problems]
+    return value
+
+
+def _kind_to_sweep(path: str) -> Any:
+    """Return the type of the setting at `path`; raises SectionError if a sweep cannot change it."""
     kinds = _kinds_to_sweep()
+    if path.partition(".")[0] == "sweep":
+        raise SectionError([("", "a sweep cannot change itself")])
     if path not in kinds:
-        problems.append((f"{place}.{name_of(path)}", no_such_setting(path, kinds)))
-        return value
-    try:
-        return converted(value, kinds[path])
-    except SectionError as problem:
-        problems += [(f"{place}.{path}{inner}", text) for inner, text in problem.problems]
-        return value
+        raise SectionError([("", no_such_setting(path, kinds))])
+    return kinds[path]
 
 
 @functools.cache

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tinygrad_lite.data import Dataset, load
+from tinygrad_lite.data import load
 from tinygrad_lite.errors import ExperimentError
 from tinygrad_lite.experiments.declaring import DataSection, Experiment
 
@@ -58,7 +58,8 @@ def load_rows(experiment: Experiment, folders: Sequence[str | os.PathLike[str]] 
         train, test = ((x, rng.integers(section.random_labels, size=len(x))) for x, _ in (train, test))
         names = None
     labels = test[1] if test[1].ndim == 1 and test[1].dtype.kind in "iu" else None
-    outputs = _outputs(section, found, train[1], test[1], names)
+    _refuse_numbers(experiment, labels is None, train[1])
+    outputs = _outputs(section, train[1], test[1], names)
     if labels is None or experiment.objective.loss in ("mse", "binary_cross_entropy"):
         train, test = ((x, _as_columns(t, outputs)) for x, t in (train, test))
     train, validation = _held_out(section.validation, train, test)
@@ -85,20 +86,34 @@ def _standardised(train: Pair, test: Pair) -> tuple[Pair, Pair]:
     return scaled[0], scaled[1]
 
 
-def _outputs(
-    section: DataSection, found: Dataset, train: np.ndarray, test: np.ndarray, names: tuple[str, ...] | None
-) -> int:
+def _refuse_numbers(experiment: Experiment, are_numbers: bool, t: np.ndarray) -> None:
+    """Raise ExperimentError for a loss on classes where the targets are numbers, unless they are shares of classes."""
+    loss = experiment.objective.loss
+    if not are_numbers or loss not in ("cross_entropy", "log_likelihood"):
+        return
+    if not (t.ndim == 2 and t.shape[1] > 1 and t.min() >= 0 and np.allclose(t.sum(axis=1), 1, atol=1e-4)):
+        raise ExperimentError(
+            f'objective.loss: "{loss}" is for classes, and the targets of {experiment.data.name!r} are numbers; '
+            'take "mse", or write integer labels'
+        )
+
+
+def _outputs(section: DataSection, train: np.ndarray, test: np.ndarray, names: tuple[str, ...] | None) -> int:
     if section.random_labels is not None:
         return section.random_labels
-    if train.ndim == 1 and train.dtype.kind in "iu":
-        return max(int(train.max()), int(test.max()), len(names or ()) - 1) + 1
-    return 1 if train.ndim == 1 else int(train.shape[1])
+    if train.ndim > 1 or train.dtype.kind not in "iu":
+        return 1 if train.ndim == 1 else int(train.shape[1])
+    least, most = (int(reduce([reduce(t) for t in (train, test)])) for reduce in (np.min, np.max))
+    if least < 0 or most >= 10 * len(train) + 1000:
+        raise ExperimentError(f"data: the labels of {section.name!r} go from {least} to {most}; number classes from 0")
+    return max(most, len(names or ()) - 1) + 1
 
 
 def _as_columns(t: np.ndarray, outputs: int) -> np.ndarray:
     """Return targets with a column for each output: one-hot rows for labels, numbers as they are."""
     if t.ndim == 1 and t.dtype.kind in "iu":
-        return np.eye(outputs, dtype=np.float32)[t]
+        one_hot: np.ndarray = np.eye(outputs, dtype=np.float32)[t]
+        return one_hot
     return t.reshape(len(t), -1)
 
 

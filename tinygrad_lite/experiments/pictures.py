@@ -34,7 +34,7 @@ def save_pictures(
         drawn["gradient_norms"] = lambda path: save_gradient_norms(history, path)
     if metrics is not None:
         drawn["confusion"] = lambda path: save_confusion(metrics, path, names)
-    if shape is not None and (len(shape) == 2 or shape[0] == 3):
+    if shape is not None and (len(shape) == 2 or (len(shape) == 3 and shape[0] in (1, 3))):
         drawn["first_layer"] = lambda path: save_first_layer(weight, shape, path)
         if labels is not None:
             drawn["misclassified"] = lambda path: save_misclassified(

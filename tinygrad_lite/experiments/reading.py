@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import tomllib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -22,6 +23,7 @@ from tinygrad_lite.experiments.settings import (
     Section,
     SectionError,
     converted,
+    kinds_of,
     name_of,
     no_such_setting,
     section_of,
@@ -34,6 +36,9 @@ LARGEST = 1_000_000
 
 DEEPEST = 16
 """How many tables and lists may stand in one another."""
+
+MOST_POINTS = 50
+"""How many points a line may have besides those of numbers: Python's parser is slow at long paths, a.a.a.a…"""
 
 PATHS = setting_kinds(Experiment)
 
@@ -90,7 +95,9 @@ def with_settings(experiment: Experiment, settings: Mapping[str, Any]) -> Experi
 
 
 def as_json(experiment: Experiment) -> bytes:
-    """Return every setting of the experiment as JSON; equal experiments give equal bytes, and reading gives it back.
+    """Return every setting of the experiment as JSON, from which reading gives back the same experiment.
+
+    Equal experiments give equal bytes, as long as their sweeps name the settings of the grid in the same order.
 
     >>> experiment_from(as_json(Experiment())) == Experiment()
     True
@@ -108,23 +115,35 @@ def _table(content: bytes, language: str, source: str) -> dict[str, Any]:
         raise ExperimentError(f"{where}larger than {LARGEST:,} bytes, which no experiment is")
     try:
         text = content.decode("utf-8-sig")
-        table = tomllib.loads(text) if language == "TOML" else json.loads(text, object_pairs_hook=_without_repeats)
+        table = _toml(text) if language == "TOML" else json.loads(text, object_pairs_hook=_without_repeats)
         if _depth(table) > DEEPEST:
             raise RecursionError
     except RecursionError:
         raise ExperimentError(f"{where}more than {DEEPEST} tables and lists stand in one another") from None
-    except ValueError as problem:  # of the decoder, of both parsers, and of int() for thousands of digits
-        raise ExperimentError(f"{where}this is not {language}: {problem}") from None
+    except ValueError as problem:
+        reason = "a number has thousands of digits" if type(problem) is ValueError else problem  # raised by int()
+        raise ExperimentError(f"{where}this is not {language}: {reason}") from None
     if not isinstance(table, dict):
         raise ExperimentError(f"{where}expected a JSON object, got {shown(table)}")
     return table
+
+
+def _toml(text: str) -> dict[str, Any]:
+    for number, line in enumerate(text.splitlines(), 1):
+        if line.count(".") > MOST_POINTS and not line.lstrip().startswith("#"):
+            points = re.sub(r"(?<![\w.])\d+\.\d+(?![\w.])", "", line).count(".")
+            if points > MOST_POINTS:
+                raise tomllib.TOMLDecodeError(
+                    f"more than {MOST_POINTS} points that are not of numbers in line {number}"
+                )
+    return tomllib.loads(text)
 
 
 def _without_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     table = dict(pairs)
     if len(table) != len(pairs):
         keys = [key for key, _ in pairs]
-        raise ValueError(f"{shown(next(key for key in keys if keys.count(key) > 1))} stands twice in one object")
+        raise ExperimentError(f"{shown(next(key for key in keys if keys.count(key) > 1))} stands twice in one object")
     return table
 
 
@@ -158,7 +177,7 @@ def _overridden(table: Mapping[str, Any], overrides: Iterable[str]) -> dict[str,
 def _value(text: str) -> Any:
     """Return the TOML value that a text is, or the text itself."""
     try:
-        table = tomllib.loads(f"value = {text}")
+        table = _toml(f"value = {text}")
     except (ValueError, RecursionError):
         return text
     return table["value"] if len(table) == 1 and _depth(table) <= DEEPEST else text
@@ -208,7 +227,7 @@ def _section(kind: type[Section], table: Any, path: str, problems: list[Problem]
         problems.append((path, f"expected a table, got {shown(table)}"))
         return None
     before = len(problems)
-    kinds = {field.name: field.type for field in msgspec.structs.fields(kind)}
+    kinds = kinds_of(kind)
     values: dict[str, Any] = {}
     for key, value in table.items():
         if len(problems) >= MOST_TOLD:

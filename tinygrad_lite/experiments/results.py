@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import math
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +13,7 @@ from typing import Any
 
 from tinygrad_lite.files import replacing
 from tinygrad_lite.train import save_sweep
+from tinygrad_lite.train.plots.sweep import MOST_COMBINATIONS
 
 MEASURES = (
     "epochs",
@@ -66,13 +68,16 @@ class SweepResults:
         return list(groups.items())
 
     def save(self, folder: Path) -> None:
-        """Write `results.csv`, `results.md`, and `results.png` and `.svg` where anything was measured."""
+        """Write `results.csv`, `results.md`, and `results.png` and `.svg` where a picture has something to show."""
         for name, text in (("results.csv", self.as_csv()), ("results.md", self.as_markdown())):
             with replacing(folder / name) as file:
                 file.write(text.encode())
-        if len(self.failed) < len(self.rows):
-            for suffix in (".png", ".svg"):
-                save_sweep(self.rows, self.measure, folder / f"results{suffix}", settings=self.settings)
+        measured = any(row.get(self.measure) is not None for row in self.rows)
+        for path in (folder / "results.png", folder / "results.svg"):
+            if measured and len(self.grouped()) <= MOST_COMBINATIONS:
+                save_sweep(self.rows, self.measure, path, settings=self.settings)
+            else:
+                path.unlink(missing_ok=True)  # of a sweep that had something to show
 
     def as_csv(self) -> str:
         """Return the rows as CSV, numbers with all their digits."""
@@ -89,9 +94,19 @@ class SweepResults:
         lines = [f"| {' | '.join(heads)} |", f"|{'---|' * len(heads)}"]
         for values, rows in self.grouped():
             failed = sum(row["status"] != "done" for row in rows)
-            cells = [*map(str, values), str(len(rows)), str(failed or ""), *(_spread(rows, name) for name in measures)]
-            lines.append(f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells)} |")
+            cells = [
+                *("" if value is None else str(value) for value in values),
+                str(len(rows)),
+                str(failed or ""),
+                *(_spread(rows, name) for name in measures),
+            ]
+            lines.append(f"| {' | '.join(map(_escaped, cells))} |")
         return "\n".join(lines) + "\n"
+
+
+def _escaped(cell: str) -> str:
+    """Return a text as a cell of a Markdown table."""
+    return re.sub(r"([\\|])", r"\\\1", cell)
 
 
 def _cell(value: Any) -> Any:

@@ -10,15 +10,14 @@ from typing import Any
 
 import msgspec
 
-from tinygrad_lite.errors import ExperimentError
+from tinygrad_lite.errors import ArgumentError
 from tinygrad_lite.experiments.building import build_net, build_objective, build_rule, build_schedule
 from tinygrad_lite.experiments.declaring import Experiment
+from tinygrad_lite.experiments.keeping import RunFolder
 from tinygrad_lite.experiments.loading import Rows, load_rows
 from tinygrad_lite.experiments.pictures import save_pictures
-from tinygrad_lite.experiments.reading import as_json, experiment_from, with_settings
-from tinygrad_lite.experiments.settings import flat, shown
-from tinygrad_lite.files import replacing
-from tinygrad_lite.nn import MLP
+from tinygrad_lite.experiments.reading import as_json, with_settings
+from tinygrad_lite.nn import MLP, Objective
 from tinygrad_lite.train import (
     Checkpoints,
     EarlyStopping,
@@ -30,8 +29,7 @@ from tinygrad_lite.train import (
     measure,
     predict,
 )
-
-DECLARATION, RESULT, CHECKPOINTS, PICTURES = "experiment.json", "result.json", "checkpoints", "plots"
+from tinygrad_lite.train.checkpoints import BEST
 
 
 @dataclass(frozen=True)
@@ -76,33 +74,38 @@ def run_experiment(
     >>> run_experiment(small, progress=False).headline
     'test accuracy: ... %'
     """
-    folder = None if out is None else Path(out)
+    if resume and out is None:
+        raise ArgumentError("there is nothing to resume without the folder of the run; give it with --out")
+    folder = None if out is None else RunFolder(out)
     if folder is not None:
-        _prepare(folder, experiment, resume)
+        folder.check(experiment, resume=resume)
     rows = load_rows(experiment, folders)
-    net = build_net(experiment, rows.inputs, rows.outputs)
-    history = _train(experiment, net, rows, folder, progress)
-    prediction = predict(net, rows.test[0])
-    test = measure(net, build_objective(experiment), *rows.test)
-    metrics = None if rows.labels is None else classification_metrics(prediction, rows.labels, output=net.output)
-    run = Run(experiment, net, history, test, metrics)
+    net, objective = build_net(experiment, rows.inputs, rows.outputs), build_objective(experiment)
     if folder is not None:
-        history.save(folder / "history.csv")
-        history.save(folder / "history.json")
+        folder.begin(experiment)
+    history = _train(experiment, net, objective, rows, folder, progress)
+    prediction = predict(net, rows.test[0])
+    metrics = None if rows.labels is None else classification_metrics(prediction, rows.labels, output=net.output)
+    run = Run(experiment, net, history, measure(net, objective, *rows.test), metrics)
+    if folder is not None:
+        history.save(folder.path / "history.csv")
+        history.save(folder.path / "history.json")
+        folder.finish(_result(run, rows, folder))
         if pictures:
-            save_pictures(net, history, metrics, rows, prediction, folder / PICTURES)
-        _write_json(folder / RESULT, _result(run, rows, folder))
+            save_pictures(net, history, metrics, rows, prediction, folder.pictures)
     return run
 
 
-def _train(experiment: Experiment, net: MLP, rows: Rows, folder: Path | None, progress: bool) -> History:
-    section, objective = experiment.train, build_objective(experiment)
+def _train(
+    experiment: Experiment, net: MLP, objective: Objective, rows: Rows, folder: RunFolder | None, progress: bool
+) -> History:
+    section = experiment.train
     keeping, early_stopping, checkpoints = section.checkpoints, None, None
     if section.early_stopping is not None:
         early_stopping = EarlyStopping(**msgspec.structs.asdict(section.early_stopping))
     if folder is not None:
         text = as_json(_without_places(experiment)).decode()
-        checkpoints = Checkpoints(folder / CHECKPOINTS, keeping.every_batches, keeping.best, text)
+        checkpoints = Checkpoints(folder.checkpoints, keeping.every_batches, keeping.best, text)
     return fit(
         net,
         objective,
@@ -123,68 +126,18 @@ def _train(experiment: Experiment, net: MLP, rows: Rows, folder: Path | None, pr
     )
 
 
-# ----- The folder of a run -----
-
-
-def finished(folder: Path, experiment: Experiment) -> bool:
-    """Return whether `folder` holds this very experiment, run to its end; raises ExperimentError for another."""
-    return _kept(folder) == experiment and (folder / RESULT).exists()
-
-
-def _prepare(folder: Path, experiment: Experiment, resume: bool) -> None:
-    """Make the folder ready to be run in, or raise ExperimentError if what it holds would be lost."""
-    kept = _kept(folder)
-    if kept is not None:
-        if not resume:
-            state = "a finished run" if (folder / RESULT).exists() else "a run that is not finished"
-            raise ExperimentError(f"{os.fspath(folder)!r} holds {state}; go on with --resume, or choose another folder")
-        _refuse_another(kept, experiment, folder)
-    folder.mkdir(parents=True, exist_ok=True)
-    for unfinished in folder.glob(".*.partial"):
-        unfinished.unlink(missing_ok=True)
-    if kept != experiment:
-        (folder / RESULT).unlink(missing_ok=True)
-        with replacing(folder / DECLARATION) as file:
-            file.write(as_json(experiment))
-
-
-def _kept(folder: Path) -> Experiment | None:
-    """Return the experiment that was run in `folder`, None if there is none."""
-    try:
-        return experiment_from((folder / DECLARATION).read_bytes())
-    except FileNotFoundError:
-        return None
-
-
-def _refuse_another(kept: Experiment, experiment: Experiment, folder: Path) -> None:
-    """Raise ExperimentError unless the two differ in nothing but the number of epochs."""
-    was, now = (dict(flat(msgspec.to_builtins(one))) for one in (kept, experiment))
-    differing = [path for path in now | was if path != "train.epochs" and was.get(path) != now.get(path)]
-    if differing:
-        lines = "".join(f"\n  {path}: there {shown(was.get(path))}, here {shown(now.get(path))}" for path in differing)
-        raise ExperimentError(f"{os.fspath(folder)!r} holds the run of another experiment:{lines}")
-
-
 def _without_places(experiment: Experiment) -> Experiment:
     """Return the experiment without the folder that the user's data lies in, which says nothing about the run."""
     path = experiment.data.path
     return experiment if path is None else with_settings(experiment, {"data.path": Path(path).name})
 
 
-def _result(run: Run, rows: Rows, folder: Path) -> dict[str, Any]:
+def _result(run: Run, rows: Rows, folder: RunFolder) -> dict[str, Any]:
     result: dict[str, Any] = {"epochs": len(run.history), "last": run.history.last, "test": dict(run.test)}
     if run.metrics is not None:
         result["test"] |= run.metrics.to_dict()
-    if run.experiment.data.validation not in (
-        0,
-        "test",
-    ):  # the best by test rows would be chosen by what it is judged on
+    if run.experiment.data.validation not in (0, "test"):  # the best by test rows would be chosen by its own judge
         best = build_net(run.experiment, rows.inputs, rows.outputs)
-        load_weights(best, folder / CHECKPOINTS / "best.safetensors")
+        load_weights(best, folder.checkpoints / BEST)
         result["test_of_best"] = measure(best, build_objective(run.experiment), *rows.test)
     return result
-
-
-def _write_json(path: Path, content: dict[str, Any]) -> None:
-    with replacing(path) as file:
-        file.write(msgspec.json.format(msgspec.json.encode(content), indent=1) + b"\n")

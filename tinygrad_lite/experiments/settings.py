@@ -45,13 +45,13 @@ class Section(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     def __post_init__(self) -> None:
         """Check and convert every setting, then whether they go together; raises SectionError with all problems."""
         problems: list[Problem] = []
-        for field in msgspec.structs.fields(type(self)):
+        for name, kind in kinds_of(type(self)).items():
             try:
-                value = converted(getattr(self, field.name), field.type)
+                value = converted(getattr(self, name), kind)
             except SectionError as problem:
-                problems += [(f"{field.name}{path}", text) for path, text in problem.problems]
+                problems += [(f"{name}{path}", text) for path, text in problem.problems]
             else:
-                msgspec.structs.force_setattr(self, field.name, value)
+                msgspec.structs.force_setattr(self, name, value)
         problems = problems or list(self.conflicts())
         if problems:
             raise SectionError(problems)
@@ -76,19 +76,21 @@ def converted(value: Any, kind: Any) -> Any:
         if isinstance(value, section):
             return value
         raise SectionError([("", f"expected a {section.__name__}, got {shown(value)}")])
-    if entries and isinstance(value, list | tuple):
-        return tuple(_entry(i, part, entries) for i, part in enumerate(value))
     try:
         found = msgspec.convert(value, kind)
     except msgspec.ValidationError:
+        if entries and isinstance(value, list | tuple):
+            return tuple(_entry(i, part, entries) for i, part in enumerate(value))
         raise SectionError([("", _expected(value, kind))]) from None
-    if isinstance(found, float) and not math.isfinite(found):
-        raise SectionError([("", _expected(value, kind))])
-    if isinstance(found, str) and not found.isprintable():
-        raise SectionError([("", f"there are signs in {shown(found)} that cannot be shown")])
-    return found
+    for part in found if isinstance(found, tuple) else (found,):
+        if isinstance(part, float) and not math.isfinite(part):
+            raise SectionError([("", _expected(value, kind))])
+        if isinstance(part, str) and not part.isprintable():
+            raise SectionError([("", f"there are signs in {shown(part)} that cannot be shown")])
+    return found + 0.0 if isinstance(found, float) else found  # −0 is 0, also in the bytes of a file
 
 
+@functools.cache
 def _entries(kind: Any) -> Any:
     """Return the type of the entries of a list of this type, None if it is no list."""
     return next((get_args(part)[0] for part in (kind, *get_args(kind)) if get_origin(part) is tuple), None)
@@ -136,7 +138,7 @@ def shown(value: Any, depth: int = 3) -> str:
     if value is None or isinstance(value, bool):
         return json.dumps(value)
     if isinstance(value, int) and abs(value) >= 10**20:
-        return f"a whole number of {value.bit_length()} bits"  # str() refuses the longest
+        return f"one of {value.bit_length()} bits"  # str() refuses the longest
     if isinstance(value, list | tuple | Mapping):
         parts = [shown(part, depth - 1) for part in itertools.islice(value, 8)] if depth else []
         if isinstance(value, Mapping):
@@ -144,6 +146,7 @@ def shown(value: Any, depth: int = 3) -> str:
         parts += ["…"] * (len(value) > len(parts))
         return ("{%s}" if isinstance(value, Mapping) else "[%s]") % ", ".join(parts)
     text = json.dumps(value, ensure_ascii=False) if isinstance(value, str) else str(value)
+    text = text.encode(errors="backslashreplace").decode()  # half of a pair of signs can be read but not printed
     return text if len(text) <= 100 else f"{text[:60]} … {text[-30:]}"
 
 
@@ -183,6 +186,13 @@ def refused(kind: type[Any], who: str, settings: Mapping[str, Any]) -> Iterator[
 # ----- Paths -----
 
 
+@functools.cache
+def kinds_of(section: type[Section]) -> dict[str, Any]:
+    """Return the type of every setting and section of a section by its name."""
+    return {field.name: field.type for field in msgspec.structs.fields(section)}
+
+
+@functools.cache
 def section_of(kind: Any) -> type[Section] | None:
     """Return the section that a setting of this type holds, None if it holds a value."""
     return next(
@@ -194,10 +204,10 @@ def section_of(kind: Any) -> type[Section] | None:
 def setting_kinds(section: type[Section], prefix: str = "") -> dict[str, Any]:
     """Return the type of every setting by its path, those of the sections within it included."""
     kinds: dict[str, Any] = {}
-    for field in msgspec.structs.fields(section):
-        inner = section_of(field.type)
-        path = f"{prefix}{field.name}"
-        kinds |= setting_kinds(inner, f"{path}.") if inner else {path: field.type}
+    for name, kind in kinds_of(section).items():
+        inner = section_of(kind)
+        path = f"{prefix}{name}"
+        kinds |= setting_kinds(inner, f"{path}.") if inner else {path: kind}
     return kinds
 
 
@@ -218,7 +228,7 @@ def no_such_setting(path: str, paths: Collection[str]) -> str:
     """Return the message for a path that no setting has, with those nearest to it and those that stand beside it.
 
     >>> no_such_setting("train.lr", ["train.epochs", "train.seed", "optimizer.lr"])
-    'there is no such setting; did you mean optimizer.lr? [train] has epochs, seed'
+    'there is no such setting; did you mean optimizer.lr? (train has epochs, seed)'
     """
     if path in paths:  # a key with a point in it, of an outer table
         return f"write {path} without quotes"
@@ -227,10 +237,11 @@ def no_such_setting(path: str, paths: Collection[str]) -> str:
     section, _, key = path.rpartition(".")
     beside = _within(section, paths)
     near = [f"{section}.{name}".lstrip(".") for name in _near(key, beside)]
-    near = near or [known for known in paths if known.rpartition(".")[2] == key] or _near(path, paths)
-    question = f"; did you mean {' or '.join(near)}?" if near else ";"
-    own = f" {f'[{section}]' if section else 'an experiment'} has {', '.join(beside)}" if beside else ""
-    return f"there is no such setting{question}{own}".rstrip(";")
+    near = near or [known for known in paths if known.rpartition(".")[2] == key]
+    near = near or ([] if beside else _near(path, paths))
+    question = f"; did you mean {' or '.join(near)}?" if near else ""
+    known = f" ({section or 'an experiment'} has {', '.join(beside)})" if beside else ""
+    return f"there is no such setting{question}{known}"
 
 
 def _within(section: str, paths: Collection[str]) -> list[str]:

@@ -8,20 +8,19 @@ import json
 import os
 import re
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import msgspec
-
-from tinygrad_lite.errors import AnomalyError, DivergenceError, ExperimentError, MissingDependencyError
+from tinygrad_lite.data.folders import searched
+from tinygrad_lite.errors import AnomalyError, ArgumentError, DivergenceError, ExperimentError, MissingDependencyError
 from tinygrad_lite.experiments.declaring import Experiment
+from tinygrad_lite.experiments.keeping import RunFolder
 from tinygrad_lite.experiments.reading import as_json, experiment_from, with_settings
 from tinygrad_lite.experiments.results import SweepResults
-from tinygrad_lite.experiments.running import RESULT, finished, run_experiment
-from tinygrad_lite.files import replacing
+from tinygrad_lite.experiments.running import run_experiment
+from tinygrad_lite.files import remove_unfinished, replacing
 
-FAILURE = "failure.json"
 SEED = "train.seed"
 
 Folders = Sequence[str | os.PathLike[str]]
@@ -55,8 +54,10 @@ def runs_of(experiment: Experiment) -> list[SweepRun]:
     found: dict[str, SweepRun] = {}
     for table, point, seed in itertools.product(sweep.list or ({},), itertools.product(*grid), seeds):
         settings = dict([*table.items(), *point, *seed])
-        name = _name(settings)
-        found[name] = SweepRun(name, settings, with_settings(single, settings))
+        run = SweepRun(_name(settings), settings, with_settings(single, settings))
+        if run.name in found:
+            raise ExperimentError(f"sweep.list: the settings of {run.name} stand there twice")
+        found[run.name] = run
     return list(found.values())
 
 
@@ -70,96 +71,94 @@ def run_sweep(
 ) -> SweepResults:
     """Run every run of the sweep that is not finished yet, and keep the results in the folder `out`.
 
-    `jobs` processes, by default one a core, share out the threads of the matrix products. Called again, it goes on
-    where it was: finished runs are not repeated, nor those that diverged; one in the middle goes on from its
-    checkpoint, and one that failed otherwise is tried again. A failed run is recorded and does not stop the others.
-    Writes `results.csv`, `results.md` and `results.png`/`.svg`. Raises ExperimentError if a run's folder holds another
-    experiment.
+    `jobs` processes, by default one a core, share out the threads of the matrix products; with the same `jobs` equal
+    sweeps give equal bits. Called again, it goes on where it was: finished runs are not repeated, nor those that
+    diverged; one in the middle goes on from its checkpoint, and one that failed otherwise is tried again. A failed run
+    is recorded and does not stop the others. Writes `results.csv`, `results.md` and `results.png`/`.svg`. Raises
+    ExperimentError, before anything is run, if a run's folder holds another experiment.
     """
-    folder = Path(out)
+    if jobs is not None and jobs < 1:
+        raise ArgumentError(f"jobs must be a number of processes from 1, got {jobs}")
     runs = runs_of(experiment)
-    to_do = [run for run in runs if not _is_done(run, folder)]
+    # Absolute, because the processes may have been started in another folder and with another environment.
+    folder, places = Path(out).absolute(), [str(place) for place in searched(folders)]
+    for run in runs:
+        RunFolder(folder / "runs" / run.name).check(run.experiment, resume=True)
+    to_do = [run for run in runs if not _has_ended(run, RunFolder(folder / "runs" / run.name))]
     folder.mkdir(parents=True, exist_ok=True)
+    remove_unfinished(folder)
     with replacing(folder / "sweep.json") as file:
         file.write(as_json(experiment))
     done = len(runs) - len(to_do)
     if progress and done:
-        sys.stderr.write(f"{done} of {len(runs)} runs are finished already\n")
-    for name, outcome in _outcomes(to_do, folder, jobs, folders):
+        sys.stderr.write(f"{done} of {len(runs)} runs have ended already\n")
+    for name, outcome in _outcomes(to_do, folder, jobs, places):
         done += 1
         if progress:
             sys.stderr.write(f"{done}/{len(runs)} {name}: {outcome}\n")
-    results = SweepResults.of([(run.settings, _kept(folder / "runs" / run.name)) for run in runs])
+    results = SweepResults.of([(run.settings, _outcome_in(RunFolder(folder / "runs" / run.name))) for run in runs])
     results.save(folder)
     return results
 
 
-def _name(settings: dict[str, Any]) -> str:
-    """Return what a run's folder is called: readable, the same for the same settings, and no other's."""
+def _name(settings: Mapping[str, Any]) -> str:
+    """Return what a run's folder is called: readable where that is clear, and never the name of other settings."""
     last = [path.rpartition(".")[2] for path in settings]
-    parts = []
+    parts, is_clear = [], True
     for path, value in settings.items():
         key = path.rpartition(".")[2]
-        key = path if last.count(key) > 1 else key
-        text = "-".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
-        parts.append(f"{key}={text}")
+        values = value if isinstance(value, list | tuple) else [value]
+        texts = [str(part) for part in values]
+        parts.append(f"{path if last.count(key) > 1 else key}={'-'.join(texts)}")
+        is_clear &= all(re.fullmatch(r"[\w.+-]+", text, re.ASCII) for text in texts)
+        is_clear &= not any(isinstance(part, str) for part in values) or values == [value]
     readable = ",".join(parts) or "run"
+    if is_clear and len(readable) <= 120:
+        return readable
+    own = hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()[:12]
     safe = re.sub(r"[^\w.,=+-]", "_", readable, flags=re.ASCII)
-    if safe == readable and len(safe) <= 120:
-        return safe
-    return f"{safe[:100]}-{hashlib.sha256(repr(settings).encode()).hexdigest()[:12]}"
+    return f"{safe[:100]}-{own}"
 
 
-def _is_done(run: SweepRun, folder: Path) -> bool:
-    own = folder / "runs" / run.name
-    if finished(own, run.experiment):
-        return True
-    try:
-        return bool(json.loads((own / FAILURE).read_bytes())["is_final"])
-    except FileNotFoundError:
+def _has_ended(run: SweepRun, folder: RunFolder) -> bool:
+    """Return whether the run need not be done: it is finished, or it has failed and would fail so again."""
+    if folder.kept() != run.experiment:
         return False
+    return folder.result is not None or bool((folder.failure or {}).get("is_final"))
 
 
-def _outcomes(runs: Sequence[SweepRun], folder: Path, jobs: int | None, folders: Folders) -> Iterator[tuple[str, str]]:
+def _outcomes(runs: Sequence[SweepRun], folder: Path, jobs: int | None, places: list[str]) -> Iterator[tuple[str, str]]:
     """Run the runs in processes, yielding the name of each and how it ended, as they end."""
     try:
         import joblib
     except ImportError as problem:
         raise MissingDependencyError("sweeps need joblib: pip install 'tinygrad-lite[train]'") from problem
     cores = joblib.cpu_count()
-    jobs = min(jobs or cores, max(1, len(runs)))
-    places = [os.fspath(place) for place in folders]
+    # The threads follow from `jobs` alone: if they followed from the runs that are left, so would the last bits.
+    threads = max(1, cores // (jobs or cores))
     tasks = (
-        joblib.delayed(_run_one)(run.name, as_json(run.experiment), folder / "runs" / run.name, places, cores // jobs)
+        joblib.delayed(_run_one)(run.name, as_json(run.experiment), folder / "runs" / run.name, places, threads)
         for run in runs
     )
-    yield from joblib.Parallel(n_jobs=jobs, return_as="generator_unordered")(tasks)
+    yield from joblib.Parallel(n_jobs=min(jobs or cores, max(1, len(runs))), return_as="generator_unordered")(tasks)
 
 
-def _run_one(name: str, experiment: bytes, folder: Path, folders: list[str], threads: int) -> tuple[str, str]:
+def _run_one(name: str, experiment: bytes, folder: Path, places: list[str], threads: int) -> tuple[str, str]:
     """Run one experiment in its folder, recording a failure there; return its name and how it ended."""
     from threadpoolctl import threadpool_limits
 
-    (folder / FAILURE).unlink(missing_ok=True)
     try:
-        with threadpool_limits(max(1, threads), user_api="blas"):
+        with threadpool_limits(threads, user_api="blas"):
             run = run_experiment(
-                experiment_from(experiment), folder, resume=True, folders=folders, progress=False, pictures=False
+                experiment_from(experiment), folder, resume=True, folders=places, progress=False, pictures=False
             )
     except Exception as problem:  # whatever it is, the other runs go on
-        is_final = isinstance(problem, DivergenceError | AnomalyError)  # it would end so again
-        record = {"error": type(problem).__name__, "message": str(problem), "is_final": is_final}
-        folder.mkdir(parents=True, exist_ok=True)
-        with replacing(folder / FAILURE) as file:
-            file.write(msgspec.json.encode(record) + b"\n")
+        # Training that diverges would do so again.
+        RunFolder(folder).fail(problem, is_final=isinstance(problem, DivergenceError | AnomalyError))
         return name, f"failed, {type(problem).__name__}: {problem}"
     return name, run.headline
 
 
-def _kept(folder: Path) -> dict[str, Any]:
-    """Return what a run left: its result, or the record of its failure."""
-    for name in (RESULT, FAILURE):
-        if (folder / name).exists():
-            kept: dict[str, Any] = json.loads((folder / name).read_bytes())
-            return kept
-    return {"error": "Interrupted", "message": "the run has not ended"}
+def _outcome_in(folder: RunFolder) -> dict[str, Any]:
+    """Return what a run left: the record of its failure, or its result."""
+    return folder.failure or folder.result or {"error": "Interrupted", "message": "the run has not ended"}

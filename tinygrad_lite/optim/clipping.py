@@ -98,4 +98,4 @@ def _scaled(gradient: Array, norm: float, limit: float) -> Array:
     scale = limit / norm
     if scale >= SAFE_SCALE:
         return gradient * scale
-    return (gradient.astype(np.float64) / norm * limit).astype(gradient.dtype)
+    return gradient.astype(np.float64) / norm * limit  # .grad turns it into the dtype of the parameter

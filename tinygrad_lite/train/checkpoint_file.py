@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -28,6 +28,9 @@ except ImportError as problem:
     raise MissingDependencyError("checkpoints need msgspec: pip install 'tinygrad-lite[train]'") from problem
 
 FORMAT = "tinygrad_lite checkpoint 1"
+
+PROGRESS = ("history", "position", "sums")
+"""The tensors that are no state: what was measured, and where the training was."""
 
 _ROOM_BESIDES_STATE = 64 << 20
 """Bytes for the history and the note: a million epochs of eight figures."""
@@ -52,8 +55,7 @@ def save_checkpoint(training: Training, path: str | os.PathLike[str], experiment
     rows = training.history.rows
     columns = list(rows[0]) if rows else []
     tensors = {
-        **{f"net.{name}": array for name, array in training.net.state_dict().items()},
-        **{f"optimizer.{name}": array for name, array in training.optimizer.state_dict().items()},
+        **_state(training),
         "history": np.array([list(row.values()) for row in rows], np.float64).reshape(len(rows), len(columns)),
         "position": np.array([training.epoch, training.batch, training.seen], np.int64),
         "sums": np.array(list(training.sums.values()), np.float64),
@@ -78,34 +80,43 @@ def load_checkpoint(training: Training, path: str | os.PathLike[str]) -> None:
     Raises DataError for a file that is no whole and unchanged checkpoint, StateError for that of another training.
     """
     name = repr(os.fspath(path))
-    net, optimizer = training.net.state_dict(), training.optimizer.state_dict()
-    own = sum(array.nbytes for state in (net, optimizer) for array in state.values())
-    tensors, metadata = read_tensors(path, own + _ROOM_BESIDES_STATE)
+    own = _state(training)
+    tensors, metadata = read_tensors(path, sum(array.nbytes for array in own.values()) + _ROOM_BESIDES_STATE)
     note = _note(metadata, name)
     if note.sha256 != _digest(tensors, msgspec.structs.replace(note, sha256="")):
         raise DataError(f"{name} is damaged: its content is not what its SHA-256 was made of; use an older checkpoint")
     _refuse_another(note.run, _description(training), name)
     history, position, sums = _progress(tensors, note, training, name)
-    generators = training.net.named_generators()
-    before = [state_of(rng) for _, rng in generators]
-    try:
-        if note.generators.keys() != {name for name, _ in generators}:
-            raise StateError(f"its random generators are {sorted(note.generators)}")
-        for key, rng in generators:
-            put_state(rng, note.generators[key])
-        training.net.load_state_dict(_below("net.", tensors))
-        training.optimizer.load_state_dict(_below("optimizer.", tensors))
-    except StateError as problem:
-        for (_, rng), state in zip(generators, before, strict=True):
-            put_state(rng, state)
-        training.net.load_state_dict(net)
-        training.optimizer.load_state_dict(optimizer)
-        raise StateError(f"{name} does not fit this training: {problem}") from problem
+    _refuse_other_tensors(own, tensors, name)
+    _put_generators(training.net.named_generators(), note.generators, name)
+    training.net.load_state_dict(_below("net.", tensors))
+    training.optimizer.load_state_dict(_below("optimizer.", tensors))
     training.history.rows[:] = history
     training.epoch, training.batch, training.seen = position
     training.sums.clear()
     training.sums.update(sums)
     training.stopped = note.stopped
+
+
+def _state(training: Training) -> dict[str, Array]:
+    return {
+        **{f"net.{name}": array for name, array in training.net.state_dict().items()},
+        **{f"optimizer.{name}": array for name, array in training.optimizer.state_dict().items()},
+    }
+
+
+def _put_generators(own: Sequence[tuple[str, np.random.Generator]], states: Mapping[str, Any], name: str) -> None:
+    """Give the generators their states, all of them or, if one does not fit, none."""
+    before = [state_of(rng) for _, rng in own]
+    try:
+        if states.keys() != {key for key, _ in own}:
+            raise StateError(f"its random generators are {sorted(states)}")
+        for key, rng in own:
+            put_state(rng, states[key])
+    except StateError as problem:
+        for (_, rng), state in zip(own, before, strict=True):
+            put_state(rng, state)
+        raise StateError(f"{name} does not fit this training: {problem}") from problem
 
 
 def _note(metadata: Mapping[str, str], name: str) -> Note:
@@ -170,21 +181,41 @@ def _refuse_another(was: Mapping[str, str], now: Mapping[str, str], name: str) -
         raise StateError(f"{name} is the checkpoint of another training:{lines}")
 
 
+def _refuse_other_tensors(own: Mapping[str, Array], tensors: Mapping[str, Array], name: str) -> None:
+    """Raise StateError unless the file has the very tensors of the state: other precisions would change the bits."""
+    here = {key: f"{array.dtype} {array.shape}" for key, array in own.items()}
+    there = {key: f"{array.dtype} {array.shape}" for key, array in tensors.items() if key not in PROGRESS}
+    differing = [key for key in here | there if here.get(key) != there.get(key)]
+    if differing:
+        lines = "".join(f"\n  {key}: there {there.get(key)}, here {here.get(key)}" for key in differing)
+        raise StateError(f"{name} does not fit this training:{lines}")
+
+
 def _progress(
     tensors: Mapping[str, Array], note: Note, training: Training, name: str
 ) -> tuple[list[dict[str, float]], tuple[int, int, int], dict[str, float]]:
     """Return the rows of the history, the position and the sums, or raise DataError if they cannot be."""
-    history, position, sums = (tensors.get(key, np.empty(0)) for key in ("history", "position", "sums"))
+    history, position, sums = (tensors.get(key, np.empty(0)) for key in PROGRESS)
     found = [(array.dtype.str, array.shape) for array in (history, position, sums)]
     expected = [("<f8", (len(history), len(note.columns))), ("<i8", (3,)), ("<f8", (len(note.figures),))]
     if found != expected:
         raise DataError(f"{name} is damaged: history, position and sums are {found}, expected {expected}")
     epoch, batch, seen = position.tolist()
     rows, batch_size = len(training.rows[0]), training.plan.batch_size
-    if epoch != len(history) or not 0 <= batch <= training.batches or seen != min(batch * batch_size, rows):
+    steps = int(tensors.get("optimizer.step_count", np.array(-1)).ravel()[0])
+    if (
+        not 0 <= batch <= training.batches
+        or seen != min(batch * batch_size, rows)
+        or history[:, :1].ravel().tolist() != list(range(1, epoch + 1))
+        or steps != epoch * training.batches + batch
+    ):
         raise DataError(f"{name} is damaged: it claims epoch {epoch}, batch {batch}, {seen} rows of {rows}")
-    whole = [
-        {column: int(value) if column == "epoch" else value for column, value in zip(note.columns, row, strict=True)}
-        for row in history.tolist()
-    ]
+    columns = training.columns()
+    trained = [column for column in columns[1:] if not column.startswith(("learning_rate", "validation_"))]
+    for names, measured in ((note.columns, columns if epoch else []), (note.figures, trained if batch else [])):
+        if names != [column for column in measured if column in names or not column.endswith("accuracy")]:
+            raise DataError(
+                f"{name} is damaged: it claims the figures {names}, and those of this training are {measured}"
+            )
+    whole = [dict(zip(note.columns, [i + 1, *row[1:]], strict=True)) for i, row in enumerate(history.tolist())]
     return whole, (epoch, batch, seen), dict(zip(note.figures, sums.tolist(), strict=True))

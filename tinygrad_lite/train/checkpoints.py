@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tinygrad_lite.errors import ArgumentError
+from tinygrad_lite.files import remove_unfinished
 from tinygrad_lite.train.stopping import is_best
 from tinygrad_lite.train.training import Training
 
@@ -47,15 +48,16 @@ class Checkpoints:
     def begin(self, training: Training, resume: bool) -> None:
         """Make the folder, and put the training where the last checkpoint in it was if it is to resume from one.
 
-        Raises ArgumentError if there is one and the training is not to resume, which would overwrite it.
+        Raises ArgumentError if there is one and the training is not to resume, which would overwrite it, and for a
+        column that will not be measured.
         """
+        training.check_column(self.best)
         from tinygrad_lite.train.checkpoint_file import load_checkpoint
 
         folder = Path(self.folder)
         folder.mkdir(parents=True, exist_ok=True)
-        for unfinished in folder.glob(".*.partial"):  # what a killed training was writing
-            unfinished.unlink(missing_ok=True)
-        if (folder / LAST).exists():
+        remove_unfinished(folder)
+        if os.path.lexists(folder / LAST):
             if not resume:
                 raise ArgumentError(
                     f"{os.fspath(folder)!r} holds the checkpoint of an earlier training; "

@@ -71,6 +71,10 @@ def fit(
     plan = Plan(epochs, batch_size, seed, schedule, clip_norm, clip_value, gradient_norms, early_stopping)
     if isinstance(checkpoints, str | os.PathLike):
         checkpoints = Checkpoints(checkpoints)
+    if not isinstance(checkpoints, Checkpoints | None):
+        raise ArgumentError(f"checkpoints must be a folder or train.Checkpoints(...), got {checkpoints!r}")
+    if not isinstance(callbacks, list | tuple) or not all(map(callable, callbacks)):
+        raise ArgumentError(f"callbacks must be a list of functions that take the training, got {callbacks!r}")
     if resume and checkpoints is None:
         raise ArgumentError("there is nothing to resume from: give the folder that keeps the training as checkpoints=")
     held_out = None if validation is None else _in_dtype_of(net, validation)
@@ -88,7 +92,9 @@ def _run(training: Training, checkpoints: Checkpoints | None, callbacks: Sequenc
     with bar, np.errstate(all="ignore"):
         while training.epoch < epochs and not training.stopped:
             for seen in training.steps_to_come():
-                bar.batch_done(seen, training.mean("loss"), training.mean("accuracy") if training.has_classes else None)
+                bar.batch_done(
+                    seen, training.mean("loss"), training.mean("accuracy") if "accuracy" in training.sums else None
+                )
                 if checkpoints is not None:
                     checkpoints.batch_done(training)
             training.close_epoch()

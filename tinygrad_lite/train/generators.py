@@ -23,10 +23,22 @@ def state_of(rng: np.random.Generator) -> Any:  # Any: what JSON holds, nested a
 def put_state(rng: np.random.Generator, state: Any) -> None:
     """Give `rng` a state that `state_of` gave, or raise StateError and leave it as it is if that does not fit."""
     try:
-        rng.bit_generator.state = _like(rng.bit_generator.state, state)
+        rng.bit_generator.state = _in_bounds(_like(rng.bit_generator.state, state))
     except (KeyError, TypeError, ValueError, OverflowError) as problem:
         kind = type(rng.bit_generator).__name__
         raise StateError(f"the state of a random generator does not fit a {kind}: {problem}") from problem
+
+
+def _in_bounds(state: Any) -> Any:
+    """Return a state whose positions lie within its arrays, or raise ValueError: NumPy would read beyond them."""
+    inner = state["state"]
+    for position, numbers in (
+        (inner.get("pos"), inner.get("key")),  # of MT19937
+        (state.get("buffer_pos"), state.get("buffer")),  # of Philox
+    ):
+        if position is not None and not 0 <= position <= len(numbers):
+            raise ValueError(f"its position is {position} of {len(numbers)} numbers")
+    return state
 
 
 def _plain(value: Any) -> Any:

@@ -141,11 +141,23 @@ def _bar_showing(live_figures: Callable[[], str]) -> Any:
 
 
 def _options_of_a_terminal() -> dict[str, Any]:
-    columns = os.environ.get("COLUMNS", "")
     options: dict[str, Any] = {"colour": None if os.environ.get("NO_COLOR") else "green"}
+    columns = _fixed_columns()
+    if columns is None:
+        return options | {"dynamic_ncols": True}
+    return options | {"ncols": columns - 1, "nrows": 24}  # the last column is left free, as tqdm does
+
+
+def _fixed_columns() -> int | None:
+    """Return how wide the bar is to be, None to ask the terminal whenever it is drawn."""
+    columns = os.environ.get("COLUMNS", "")
     if columns.isdecimal() and int(columns) > 1:
-        return options | {"ncols": int(columns) - 1}  # the last one is left free, as tqdm does
-    return options | {"dynamic_ncols": True}
+        return int(columns)
+    try:
+        size = os.get_terminal_size(sys.stderr.fileno())
+    except OSError:
+        return None
+    return None if all(size) else 80  # a pseudo-terminal may have no size, and tqdm would show nothing, or hang
 
 
 def _is_notebook() -> bool:

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import operator
 from dataclasses import dataclass
+from typing import SupportsIndex
+
+import numpy as np
 
 from tinygrad_lite.errors import ArgumentError
 from tinygrad_lite.nn import Objective
@@ -29,10 +33,13 @@ class EarlyStopping:
     least_change: float = 0.0
 
     def __post_init__(self) -> None:
-        if isinstance(self.patience, bool) or not isinstance(self.patience, int) or self.patience < 1:
-            raise ArgumentError(f"EarlyStopping: patience is a number of epochs from 1, got {self.patience!r}")
-        if not self.least_change >= 0:
-            raise ArgumentError(f"EarlyStopping: least_change must not be negative, got {self.least_change!r}")
+        object.__setattr__(self, "patience", whole_number("patience", self.patience, at_least=1))
+        if not isinstance(self.monitor, str | None):
+            raise ArgumentError(f"monitor must be the name of a column of the history, got {self.monitor!r}")
+        least = self.least_change
+        if not isinstance(least, int | float | np.number) or not least >= 0:
+            raise ArgumentError(f"least_change must be a number from 0, got {least!r}")
+        object.__setattr__(self, "least_change", float(least))
 
     def is_due(self, history: History, objective: Objective) -> bool:
         """Return whether the last `patience` epochs have brought nothing better than what was before them."""
@@ -43,6 +50,22 @@ class EarlyStopping:
             if sign * value > best + self.least_change:
                 best, since = sign * value, 0
         return since >= self.patience
+
+
+def whole_number(name: str, given: SupportsIndex, *, at_least: int) -> int:
+    """Return an integer, also a NumPy one, as Python's; raises ArgumentError unless it is `at_least` so large.
+
+    >>> whole_number("epochs", np.int64(3), at_least=1)
+    3
+    """
+    try:
+        number = operator.index(given)
+    except TypeError:
+        number = at_least - 1
+    if isinstance(given, bool | np.bool_) or number < at_least:
+        kind = "a positive integer" if at_least else "an integer from 0"
+        raise ArgumentError(f"{name} must be {kind}, got {given!r}")
+    return number
 
 
 def is_best(monitor: str | None, history: History, objective: Objective) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -38,9 +39,13 @@ def read_tensors(path: str | os.PathLike[str], most_bytes: int) -> tuple[dict[st
     safetensors = _safetensors()
     name = repr(os.fspath(path))
     try:
-        size = Path(path).stat().st_size
-        if size > most_bytes:
-            raise DataError(f"{name} has {size:,} bytes, and what is to be read from it has at most {most_bytes:,}")
+        found = Path(path).stat()
+        if not stat.S_ISREG(found.st_mode):
+            raise DataError(f"cannot read tensors from {name}: it is not a file")
+        if found.st_size > most_bytes:
+            raise DataError(
+                f"{name} has {found.st_size:,} bytes, and what is to be read from it at most {most_bytes:,}"
+            )
         with open(path, "rb") as file:
             if int.from_bytes(file.read(8), "little") > _LONGEST_HEADER:
                 raise DataError(f"cannot read tensors from {name}: it claims a header of more than 16 MiB")

@@ -16,7 +16,7 @@ from tinygrad_lite.optim import Optimizer, Schedule, clip_by_norm, clip_by_value
 from tinygrad_lite.tensor import wrap
 from tinygrad_lite.train.history import History
 from tinygrad_lite.train.measuring import figures, hits, labels_of, measure
-from tinygrad_lite.train.stopping import EarlyStopping
+from tinygrad_lite.train.stopping import EarlyStopping, whole_number
 
 Rows = tuple[np.ndarray, np.ndarray]
 
@@ -35,15 +35,16 @@ class Plan:
     early_stopping: EarlyStopping | None = None
 
     def __post_init__(self) -> None:
+        # As Python's own numbers, so that equal settings are told to be equal when a checkpoint is resumed.
         for name, least in (("epochs", 1), ("batch_size", 1), ("seed", 0)):
-            number = getattr(self, name)
-            if isinstance(number, bool) or not isinstance(number, int | np.integer) or number < least:
-                kind = "a positive integer" if least else "an integer from 0"
-                raise ArgumentError(f"{name} must be {kind}, got {number!r}")
+            object.__setattr__(self, name, whole_number(name, getattr(self, name), at_least=least))
         for name in ("clip_norm", "clip_value"):
             limit = getattr(self, name)
-            if limit is not None and not limit > 0:
-                raise ArgumentError(f"{name} must be positive, or None for no clipping, got {limit!r}")
+            if limit is None:
+                continue
+            if not isinstance(limit, int | float | np.number) or not limit > 0:
+                raise ArgumentError(f"{name} must be a positive number, or None for no clipping, got {limit!r}")
+            object.__setattr__(self, name, float(limit))
         if not isinstance(self.schedule, Schedule | None):
             raise ArgumentError(f"schedule must be optim.Cosine(20) or the like, or None, got {self.schedule!r}")
         if not isinstance(self.early_stopping, EarlyStopping | None):
@@ -78,10 +79,26 @@ class Training:
         self._parameters = net.named_parameters()
         self.has_classes = labels_of(rows[1]) is not None
         self._last_good = [parameter._array for _, parameter in self._parameters]
+        if plan.early_stopping is not None:
+            self.check_column(plan.early_stopping.monitor)
 
     def stop(self) -> None:
         """End the training after the epoch it is in."""
         self.stopped = True
+
+    def columns(self) -> list[str]:
+        """Return the columns that the history will have; predictions of one column leave the accuracies out."""
+        terms = [term.name for _, term in self.objective.weighted_terms()]
+        measured = ["loss", *(terms if len(terms) > 1 else []), *(["accuracy"] if self.has_classes else [])]
+        norms = [f"gradient_norm.{name}" for name, _ in self._parameters] if self.plan.gradient_norms else []
+        rate = ["learning_rate"] if self.plan.schedule is not None else []
+        held_out = [f"validation_{name}" for name in measured] if self.validation is not None else []
+        return ["epoch", *measured, *norms, *rate, *held_out]
+
+    def check_column(self, column: str | None) -> None:
+        """Raise ArgumentError, naming those there will be, if the history will not have a column."""
+        if column is not None and column not in self.columns():
+            raise ArgumentError(f"the history will have no column {column!r}; it has {', '.join(self.columns())}")
 
     @property
     def batches(self) -> int:

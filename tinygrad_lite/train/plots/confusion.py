@@ -63,7 +63,7 @@ def colour_shares(axes: Axes, shares: np.ndarray) -> tuple[AxesImage, AxesImage]
     from matplotlib.colors import Normalize, PowerNorm
 
     is_right = np.eye(len(shares), dtype=bool)
-    worst = float(shares[~is_right].max()) or 1.0
+    worst = float(shares[~is_right].max(initial=0)) or 1.0
     of_right = np.ma.masked_array(shares, ~is_right | (shares == 0))
     of_wrong = np.ma.masked_array(shares, is_right | (shares == 0))
     right = axes.imshow(of_right, cmap="Blues", norm=Normalize(0, 1))
@@ -81,11 +81,11 @@ def write_counts(
     axes: Axes, counts: np.ndarray, shares: np.ndarray, images: tuple[AxesImage, AxesImage], cell: float
 ) -> None:
     """Write each count that is not zero into its cell, `cell` inches wide, dark on light and light on dark."""
-    right, wrong = images
+    right, wrong = (image.to_rgba(shares)[..., :3] @ (0.299, 0.587, 0.114) for image in images)
+    brightness = np.where(np.eye(len(counts), dtype=bool), right, wrong)
     size = min(11.0, 72 * cell * 0.85 / (0.65 * len(str(counts.max()))))
     for true, predicted in np.argwhere(counts):
-        red, green, blue, _ = (right if true == predicted else wrong).to_rgba(shares[true, predicted])
-        colour = "white" if 0.299 * red + 0.587 * green + 0.114 * blue < 0.5 else "black"
+        colour = "white" if brightness[true, predicted] < 0.5 else "black"
         axes.text(
             predicted, true, str(counts[true, predicted]), ha="center", va="center", fontsize=size, color=colour,
             in_layout=False,  # it lies within its cell, and 10,000 of them would take the layout long

@@ -8,7 +8,7 @@ import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from tinygrad_lite.errors import ArgumentError
 from tinygrad_lite.train.plots.drawing import COLOURS, MARKERS, needs_logarithm, new_figure, plain, save_picture
@@ -83,7 +83,11 @@ def draw_sweep(rows: Sequence[Row], measure: str, *, settings: Sequence[str] | N
     axes = figure.subplots()
     if needs_logarithm(found):
         axes.set_xscale("log")
-    _draw_dots(axes, combined, names, _coloured_by(combined, varied))
+    by = _coloured_by(combined, varied)
+    kinds = ["" if by is None else combination.settings[by] for combination in combined]
+    _draw_dots(axes, combined, kinds)
+    if by is not None:
+        _draw_legend(figure, plain(names[by]), kinds)
     _label_rows(axes, labels, summaries)
     axes.set_xlabel(f"{plain(measure, 60)}: mean over seeds, smallest to largest")
     fixed = [f"{plain(name)} = {combined[0].settings[i]}" for i, name in enumerate(names) if i not in varied]
@@ -156,23 +160,31 @@ def _coloured_by(combined: Sequence[Combination], varied: Sequence[int]) -> int 
     return fewest if fewest is not None and counts[fewest] <= len(COLOURS) else None
 
 
-def _draw_dots(axes: Axes, combined: Sequence[Combination], names: Sequence[str], by: int | None) -> None:
-    kinds = [] if by is None else sorted({combination.settings[by] for combination in combined}, key=_in_order)
-    for place, combination in enumerate(combined):
-        kind = 0 if by is None else kinds.index(combination.settings[by])
-        style: dict[str, Any] = {"color": COLOURS[kind], "linestyle": "-"}
+def _draw_dots(axes: Axes, combined: Sequence[Combination], kinds: Sequence[str]) -> None:
+    """Draw a dot and a line for each combination, or a cross; `kinds` says which of the looks each has."""
+    looks = _looks(kinds)
+    for place, (combination, kind) in enumerate(zip(combined, kinds, strict=True)):
+        colour, marker = looks[kind]
         if combination.values:
-            axes.plot([min(combination.values), max(combination.values)], [place, place], linewidth=2, **style)
-            axes.plot(combination.mean, place, marker=MARKERS[kind % len(MARKERS)], markersize=6, color=COLOURS[kind])
+            axes.plot([min(combination.values), max(combination.values)], [place, place], color=colour, linewidth=2)
+            axes.plot(combination.mean, place, color=colour, marker=marker, markersize=6)
         else:
-            axes.plot(0.01, place, marker="x", color=COLOURS[kind], transform=axes.get_yaxis_transform())
-    if by is not None:
-        for kind, value in enumerate(kinds):
-            style = {"color": COLOURS[kind], "marker": MARKERS[kind % len(MARKERS)], "linestyle": "-"}
-            axes.plot([], [], label=value, **style)
-        fitting = int(axes.figure.get_figwidth() / (0.7 + 0.08 * max(map(len, kinds))))
-        columns = max(1, min(fitting, len(kinds)))
-        axes.figure.legend(title=plain(names[by]), loc="outside upper right", ncols=columns, fontsize=8)
+            axes.plot(0.01, place, color=colour, marker="x", transform=axes.get_yaxis_transform())
+
+
+def _draw_legend(figure: Figure, title: str, kinds: Sequence[str]) -> None:
+    from matplotlib.lines import Line2D
+
+    looks = _looks(kinds)
+    fitting = int(figure.get_figwidth() / (0.7 + 0.08 * max(map(len, looks))))
+    lines = [Line2D([], [], color=colour, marker=marker, label=kind) for kind, (colour, marker) in looks.items()]
+    columns = max(1, min(fitting, len(lines)))
+    figure.legend(handles=lines, title=title, loc="outside upper right", ncols=columns, fontsize=8)
+
+
+def _looks(kinds: Sequence[str]) -> dict[str, tuple[str, str]]:
+    """Return colour and marker of each of at most as many kinds as there are colours."""
+    return {kind: (COLOURS[i], MARKERS[i % len(MARKERS)]) for i, kind in enumerate(sorted(set(kinds), key=_in_order))}
 
 
 def _in_order(setting: str) -> tuple[bool, float, str]:

@@ -1,0 +1,119 @@
+"""The folder that keeps a run: its declaration, its result or failure, and what may be done with them."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from tinygrad_lite.errors import ExperimentError
+from tinygrad_lite.experiments.building import build_schedule
+from tinygrad_lite.experiments.declaring import Experiment
+from tinygrad_lite.experiments.reading import as_json, read_experiment
+from tinygrad_lite.experiments.settings import flat, shown
+from tinygrad_lite.files import remove_unfinished, replacing
+
+
+class RunFolder:
+    """A folder with `experiment.json`, `checkpoints/`, `plots/`, and at the end `result.json`, or `failure.json`.
+
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     run = RunFolder(folder)
+    ...     run.begin(Experiment())
+    ...     run.kept() == Experiment(), run.result
+    (True, None)
+    """
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        self.path = Path(path)
+        self.checkpoints, self.pictures = self.path / "checkpoints", self.path / "plots"
+
+    def kept(self) -> Experiment | None:
+        """Return the experiment that was begun here, None if there is none."""
+        path = self.path / "experiment.json"
+        return read_experiment(path) if path.exists() else None
+
+    @property
+    def result(self) -> dict[str, Any] | None:
+        """The figures of the run, None if it is not finished; raises ExperimentError if the file is damaged."""
+        return _read_json(self.path / "result.json")
+
+    @property
+    def failure(self) -> dict[str, Any] | None:
+        """How the run failed: `error`, `message`, and whether it `is_final`; None if it did not."""
+        return _read_json(self.path / "failure.json")
+
+    def check(self, experiment: Experiment, *, resume: bool) -> None:
+        """Raise ExperimentError if the folder holds a run that is not to be resumed, or that of another experiment."""
+        kept = self.kept()
+        if kept is None:
+            return
+        if not resume:
+            state = "a run that is not finished" if self.result is None else "a finished run"
+            raise ExperimentError(f"{str(self.path)!r} holds {state}; go on with --resume, or choose another folder")
+        differing = _differences(kept, experiment)
+        if differing:
+            lines = "".join(f"\n  {line}" for line in differing)
+            raise ExperimentError(f"{str(self.path)!r} holds the run of another experiment:{lines}")
+
+    def begin(self, experiment: Experiment) -> None:
+        """Make the folder ready for the run, or for going on with it."""
+        self.path.mkdir(parents=True, exist_ok=True)
+        for folder in (self.path, self.pictures):
+            remove_unfinished(folder)
+        (self.path / "failure.json").unlink(missing_ok=True)
+        if self.kept() != experiment:
+            (self.path / "result.json").unlink(missing_ok=True)
+            with replacing(self.path / "experiment.json") as file:
+                file.write(as_json(experiment))
+
+    def finish(self, result: Mapping[str, Any]) -> None:
+        """Keep the figures, with which the run is finished."""
+        self._write_json("result.json", result)
+
+    def fail(self, problem: Exception, *, is_final: bool) -> None:
+        """Keep how the run failed, and whether it would fail so again."""
+        self.path.mkdir(parents=True, exist_ok=True)
+        failure = {"error": type(problem).__name__, "message": str(problem), "is_final": is_final}
+        self._write_json("failure.json", failure)
+
+    def _write_json(self, name: str, content: Mapping[str, Any]) -> None:
+        with replacing(self.path / name) as file:
+            file.write(msgspec.json.format(msgspec.json.encode(content), indent=1) + b"\n")
+
+
+def _read_json(path: Path) -> dict[str, Any] | None:
+    try:
+        content = json.loads(path.read_bytes())
+    except FileNotFoundError:
+        return None
+    except (ValueError, RecursionError) as problem:
+        raise ExperimentError(f"{str(path)!r} is damaged: {problem}; remove it, and the run is done again") from problem
+    if not isinstance(content, dict):
+        raise ExperimentError(f"{str(path)!r} is damaged: it holds no object; remove it, and the run is done again")
+    return content
+
+
+def _differences(kept: Experiment, experiment: Experiment) -> list[str]:
+    """Return a line for each setting that forbids one run to go on as the other; more epochs do not."""
+    was, now = (dict(flat(msgspec.to_builtins(one))) for one in (kept, experiment))
+    lines = [
+        f"{path}: there {shown(was.get(path))}, here {shown(now.get(path))}"
+        for path in now | was
+        if path != "train.epochs" and was.get(path) != now.get(path)
+    ]
+    if experiment.train.epochs < kept.train.epochs:
+        lines.append(
+            f"train.epochs: there {kept.train.epochs}, here {experiment.train.epochs}; a run goes on, but not back"
+        )
+    elif not lines and build_schedule(kept) != build_schedule(experiment):
+        lines.append(
+            f"schedule: it ends with the training, which had {kept.train.epochs} epochs there and has "
+            f"{experiment.train.epochs} here; declare schedule.epochs to raise train.epochs later"
+        )
+    return lines
