@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -97,7 +98,8 @@ def read_python_batch(path: Path) -> tuple[np.ndarray, np.ndarray]:
     """
     name = repr(str(path))
     batch = read_pickle(_content(path, _MOST_PICKLE_BYTES), name)
-    images, labels = batch.get("data"), batch.get("labels")
+    images: Any = batch.get("data")
+    labels: Any = batch.get("labels")
     if not isinstance(images, np.ndarray) or images.dtype != np.uint8 or images.shape[1:] != (_PIXELS,):
         raise DataError(
             f"{name} does not hold a batch of CIFAR-10: expected 'data' of uint8 and shape (n, {_PIXELS}), found "

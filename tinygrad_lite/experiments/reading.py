@@ -60,8 +60,8 @@ def read_experiment(path: str | os.PathLike[str], overrides: Iterable[str] = ())
     if Path(path).suffix not in (".toml", ".json"):
         raise ExperimentError(f"an experiment is read from a .toml or .json file, not from {name!r}")
     try:
-        if not Path(path).is_file() and Path(path).exists():
-            raise ExperimentError(f"{name} is not a file")
+        if Path(path).exists() and not Path(path).is_file():  # to open a pipe would wait for its other end
+            raise OSError("it is not a file")
         with Path(path).open("rb") as file:
             content = file.read(LARGEST + 1)
     except (OSError, ValueError) as problem:
@@ -129,13 +129,11 @@ def _table(content: bytes, language: str, source: str) -> dict[str, Any]:
 
 
 def _toml(text: str) -> dict[str, Any]:
-    for number, line in enumerate(text.splitlines(), 1):
+    for number, line in enumerate(text.split("\n"), 1):
         if line.count(".") > MOST_POINTS and not line.lstrip().startswith("#"):
             points = re.sub(r"(?<![\w.])\d+\.\d+(?![\w.])", "", line).count(".")
             if points > MOST_POINTS:
-                raise tomllib.TOMLDecodeError(
-                    f"more than {MOST_POINTS} points that are not of numbers in line {number}"
-                )
+                raise ExperimentError(f"line {number} has more than {MOST_POINTS} points that are not of numbers")
     return tomllib.loads(text)
 
 

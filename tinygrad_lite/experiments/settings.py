@@ -146,8 +146,8 @@ def shown(value: Any, depth: int = 3) -> str:
         parts += ["…"] * (len(value) > len(parts))
         return ("{%s}" if isinstance(value, Mapping) else "[%s]") % ", ".join(parts)
     text = json.dumps(value, ensure_ascii=False) if isinstance(value, str) else str(value)
-    text = text.encode(errors="backslashreplace").decode()  # half of a pair of signs can be read but not printed
-    return text if len(text) <= 100 else f"{text[:60]} … {text[-30:]}"
+    text = text if len(text) <= 100 else f"{text[:60]} … {text[-30:]}"
+    return "".join(sign if sign.isprintable() else sign.encode("unicode_escape").decode() for sign in text)
 
 
 def name_of(key: Any) -> str:

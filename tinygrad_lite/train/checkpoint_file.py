@@ -85,9 +85,10 @@ def load_checkpoint(training: Training, path: str | os.PathLike[str]) -> None:
     note = _note(metadata, name)
     if note.sha256 != _digest(tensors, msgspec.structs.replace(note, sha256="")):
         raise DataError(f"{name} is damaged: its content is not what its SHA-256 was made of; use an older checkpoint")
-    _refuse_another(note.run, _description(training), name)
+    _refuse_other(note.run, _description(training), f"{name} is the checkpoint of another training")
+    # Another precision could be converted, but would not go on bit for bit.
+    _refuse_other(_kinds(tensors), _kinds(own), f"{name} does not fit this training")
     history, position, sums = _progress(tensors, note, training, name)
-    _refuse_other_tensors(own, tensors, name)
     _put_generators(training.net.named_generators(), note.generators, name)
     training.net.load_state_dict(_below("net.", tensors))
     training.optimizer.load_state_dict(_below("optimizer.", tensors))
@@ -174,21 +175,16 @@ def _fingerprint(*arrays: Array) -> str:
     return found.hexdigest()[:16]
 
 
-def _refuse_another(was: Mapping[str, str], now: Mapping[str, str], name: str) -> None:
-    differing = [key for key in (*now, *(was.keys() - now.keys())) if was.get(key) != now.get(key)]
-    if differing:
-        lines = "".join(f"\n  {key}: there {was.get(key)}, here {now.get(key)}" for key in differing)
-        raise StateError(f"{name} is the checkpoint of another training:{lines}")
-
-
-def _refuse_other_tensors(own: Mapping[str, Array], tensors: Mapping[str, Array], name: str) -> None:
-    """Raise StateError unless the file has the very tensors of the state: other precisions would change the bits."""
-    here = {key: f"{array.dtype} {array.shape}" for key, array in own.items()}
-    there = {key: f"{array.dtype} {array.shape}" for key, array in tensors.items() if key not in PROGRESS}
-    differing = [key for key in here | there if here.get(key) != there.get(key)]
+def _refuse_other(there: Mapping[str, str], here: Mapping[str, str], what: str) -> None:
+    """Raise StateError that begins with `what` and lists where the two differ, if they do."""
+    differing = [key for key in (*here, *(there.keys() - here.keys())) if there.get(key) != here.get(key)]
     if differing:
         lines = "".join(f"\n  {key}: there {there.get(key)}, here {here.get(key)}" for key in differing)
-        raise StateError(f"{name} does not fit this training:{lines}")
+        raise StateError(f"{what}:{lines}")
+
+
+def _kinds(tensors: Mapping[str, Array]) -> dict[str, str]:
+    return {key: f"{array.dtype} {array.shape}" for key, array in tensors.items() if key not in PROGRESS}
 
 
 def _progress(
@@ -202,20 +198,20 @@ def _progress(
         raise DataError(f"{name} is damaged: history, position and sums are {found}, expected {expected}")
     epoch, batch, seen = position.tolist()
     rows, batch_size = len(training.rows[0]), training.plan.batch_size
-    steps = int(tensors.get("optimizer.step_count", np.array(-1)).ravel()[0])
+    steps = int(tensors["optimizer.step_count"])
     if (
         not 0 <= batch <= training.batches
         or seen != min(batch * batch_size, rows)
         or history[:, :1].ravel().tolist() != list(range(1, epoch + 1))
         or steps != epoch * training.batches + batch
+        or not 0 <= float(tensors["optimizer.lr"]) < np.inf
     ):
         raise DataError(f"{name} is damaged: it claims epoch {epoch}, batch {batch}, {seen} rows of {rows}")
     columns = training.columns()
     trained = [column for column in columns[1:] if not column.startswith(("learning_rate", "validation_"))]
     for names, measured in ((note.columns, columns if epoch else []), (note.figures, trained if batch else [])):
-        if names != [column for column in measured if column in names or not column.endswith("accuracy")]:
-            raise DataError(
-                f"{name} is damaged: it claims the figures {names}, and those of this training are {measured}"
-            )
+        needed = [column for column in measured if not (column.endswith("accuracy") or column.startswith("gradient_"))]
+        if names != [column for column in measured if column in names] or not set(needed) <= set(names):
+            raise DataError(f"{name} is damaged: it claims the figures {names}, and this training has {measured}")
     whole = [dict(zip(note.columns, [i + 1, *row[1:]], strict=True)) for i, row in enumerate(history.tolist())]
     return whole, (epoch, batch, seen), dict(zip(note.figures, sums.tolist(), strict=True))

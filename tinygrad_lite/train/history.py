@@ -67,9 +67,8 @@ class History:
         if column not in self:
             known = ", ".join(self.rows[0]) if self.rows else "no epoch yet"
             raise ArgumentError(f"the history has no column {column!r}; it has {known}")
-        worst = -math.inf if largest else math.inf
-        values = [worst if math.isnan(value) else value for value in self[column]]
-        return values.index(max(values) if largest else min(values))
+        values, sign = self[column], -1 if largest else 1
+        return min(range(len(values)), key=lambda i: (math.isnan(values[i]), sign * values[i]))
 
     def save(self, path: str | os.PathLike[str]) -> Path:
         r"""Write the figures to `path`: a table with one line an epoch as .csv, a list of objects as .json.

@@ -87,13 +87,18 @@ class Training:
         self.stopped = True
 
     def columns(self) -> list[str]:
-        """Return the columns that the history will have; predictions of one column leave the accuracies out."""
-        terms = [term.name for _, term in self.objective.weighted_terms()]
-        measured = ["loss", *(terms if len(terms) > 1 else []), *(["accuracy"] if self.has_classes else [])]
+        """Return the columns that the history can have: a prediction of one column leaves the accuracies out, and a
+        parameter that the objective does not use its gradient.
+        """
+        names = [term.name for _, term in self.objective.weighted_terms()]
+        terms = ["loss", *(names if len(names) > 1 else [])]
+        held_out = []
+        if self.validation is not None:
+            has_classes = labels_of(self.validation[1]) is not None
+            held_out = [f"validation_{name}" for name in (*terms, *(["accuracy"] if has_classes else []))]
         norms = [f"gradient_norm.{name}" for name, _ in self._parameters] if self.plan.gradient_norms else []
         rate = ["learning_rate"] if self.plan.schedule is not None else []
-        held_out = [f"validation_{name}" for name in measured] if self.validation is not None else []
-        return ["epoch", *measured, *norms, *rate, *held_out]
+        return ["epoch", *terms, *(["accuracy"] if self.has_classes else []), *norms, *rate, *held_out]
 
     def check_column(self, column: str | None) -> None:
         """Raise ArgumentError, naming those there will be, if the history will not have a column."""
