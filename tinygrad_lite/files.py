@@ -10,6 +10,11 @@ from contextlib import contextmanager
 from io import BufferedWriter
 from pathlib import Path
 
+try:
+    import fcntl
+except ImportError:
+    fcntl = None  # type: ignore[assignment]  # Windows
+
 _UNFINISHED = ".partial"
 
 
@@ -44,3 +49,20 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[BufferedWriter]:
         os.replace(unfinished, path)
     finally:
         unfinished.unlink(missing_ok=True)
+
+
+@contextmanager
+def locked(folder: str | os.PathLike[str]) -> Iterator[None]:
+    """Wait until no other process holds `folder`, and hold it meanwhile; leaves no file, and ends with the process.
+
+    Where the system has no such locks, as on Windows, it does not wait.
+    """
+    if fcntl is None:
+        yield
+        return
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)

@@ -64,7 +64,7 @@ def test_progress_goes_to_stderr_as_a_line_an_epoch_and_nothing_of_it_to_stdout(
 
 def test_the_accuracy_is_that_of_the_last_epoch(short):
     last = short.finished.err.splitlines()[-1]
-    assert last.endswith(f"validation accuracy {short.accuracy / 100:.4f}")
+    assert f"validation accuracy {short.accuracy / 100:.4f}, " in last
 
 
 def test_the_table_holds_the_gradients_of_each_parameter_against_each_other(short):
@@ -121,11 +121,16 @@ def test_the_same_seed_gives_the_same_bits_and_another_seed_gives_others(tmp_pat
     models = [(run.folder / "model.safetensors").read_bytes() for run in (first, again, other)]
     assert models[0] == models[1] != models[2]
     assert first.accuracy == again.accuracy
-    assert first.finished.err == again.finished.err != other.finished.err
+    assert figures_in(first) == figures_in(again) != figures_in(other)
 
 
 def test_the_seed_is_zero_unless_given(tmp_path, short):
-    assert demo(tmp_path, "--epochs", "2", "--seed", "0").finished.err == short.finished.err
+    assert figures_in(demo(tmp_path, "--epochs", "2", "--seed", "0")) == figures_in(short)
+
+
+def figures_in(run):
+    """What stderr tells of the epochs, without the speed."""
+    return re.findall(r"epoch .*(?=, \S+ rows/s)", run.finished.err)
 
 
 REFUSE_THE_NETWORK = """

@@ -11,33 +11,9 @@ from tinygrad_lite.data import read_idx
 from tinygrad_lite.errors import DataError
 
 from .idx_content import FORMATS, assert_identical, decode, encode, peak_memory
+from .mutations import mutate, mutations
 
 arrays = hnp.arrays(st.sampled_from(sorted(FORMATS)), hnp.array_shapes(max_dims=3, max_side=6))
-positions = st.one_of(st.integers(0, 20), st.integers(0, 10_000))  # the header is where it hurts
-mutations = st.lists(
-    st.one_of(
-        st.tuples(st.just("flip"), positions, st.integers(1, 255)),
-        st.tuples(st.just("insert"), positions, st.binary(min_size=1, max_size=8)),
-        st.tuples(st.just("truncate"), positions, st.none()),
-        st.tuples(st.just("extend"), st.none(), st.binary(min_size=1, max_size=300)),
-    ),
-    min_size=1,
-    max_size=4,
-)
-
-
-def mutate(content: bytes, changes: list[tuple]) -> bytes:
-    for kind, position, value in changes:
-        at = (position or 0) % (len(content) + 1)
-        if kind == "flip":
-            content = content[:at] + bytes([byte ^ value for byte in content[at : at + 1]]) + content[at + 1 :]
-        elif kind == "insert":
-            content = content[:at] + value + content[at:]
-        elif kind == "truncate":
-            content = content[:at]
-        else:
-            content += value
-    return content
 
 
 def assert_read_right_or_refused(content: bytes) -> None:

@@ -131,6 +131,8 @@ def _retrieve(url: str, file: Published, folder: str) -> Path:
         import pooch
     except ImportError as error:
         raise MissingDependencyError("fetching data needs pooch: pip install 'tinygrad-lite[train]'") from error
+    pooch.get_logger().setLevel("WARNING")  # it would tell of our temporary names
+    sys.stderr.write(f"fetching {url}\n")
     downloader = pooch.HTTPDownloader(
         progressbar=sys.stderr.isatty() and find_spec("tqdm") is not None,
         chunk_size=1 << 16,

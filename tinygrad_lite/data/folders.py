@@ -69,7 +69,7 @@ def locate(layouts: Sequence[Layout], split: str, folders: Folders) -> tuple[Lay
 
 
 def _nowhere(layouts: Sequence[Layout], split: str, roots: Sequence[Path]) -> str:
-    wanted = [", ".join(names[0] for names in layout.files[split]) for layout in layouts]
+    wanted = [", ".join(names[0] for part in layout.files.values() for names in part) for layout in layouts]
     places = [f"{names} in {roots[0] / layout.folder}" for layout, names in zip(layouts, wanted, strict=True)]
     holds = " or ".join(f"{layout.folder}/" for layout in layouts)
     return "\n".join(

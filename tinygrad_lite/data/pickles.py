@@ -28,6 +28,13 @@ _MOST_INSTRUCTIONS = 300_000  # a batch of CIFAR-10 has 20,000 to 100,000
 _LONGEST_NAME = 100
 _MODULES_OF_RECONSTRUCT = ("numpy.core.multiarray", "numpy._core.multiarray")
 _MODULES_OF_FROMBUFFER = ("numpy.core.numeric", "numpy._core.numeric", *_MODULES_OF_RECONSTRUCT)
+_NAMES = {
+    ("_codecs", "encode"),
+    ("numpy", "dtype"),
+    ("numpy", "ndarray"),
+    *((module, "_reconstruct") for module in _MODULES_OF_RECONSTRUCT),
+    *((module, "_frombuffer") for module in _MODULES_OF_FROMBUFFER),
+}
 _CODES = ("u1", "i1", "u2", "i2", "u4", "i4", "u8", "i8")
 _ORDERS = ("|", "<", ">", "=")
 
@@ -134,9 +141,13 @@ class _Machine:
     def _integer(self, size: int) -> int:
         return int.from_bytes(self._take(size), "little")
 
-    def _pop(self) -> Any:
-        if not self._stack:
+    def _last(self) -> Any:
+        if len(self._stack) <= (self._marks[-1] if self._marks else 0):
             raise self._refusal("a value taken that was never given")
+        return self._stack[-1]
+
+    def _pop(self) -> Any:
+        self._last()
         return self._stack.pop()
 
     def _pop_to_mark(self) -> list[Any]:
@@ -148,9 +159,9 @@ class _Machine:
         return values
 
     def _top(self, kind: type) -> Any:
-        if not self._stack or type(self._stack[-1]) is not kind:
+        if type(self._last()) is not kind:
             raise self._refusal(f"something put into a {kind.__name__} that is not one")
-        return self._stack[-1]
+        return self._last()
 
     def protocol(self, size: int) -> None:
         if not 2 <= self._integer(size) <= 5:
@@ -228,12 +239,17 @@ class _Machine:
         if end < 0 or after < 0:
             raise self._refusal("a name without an end")
         module, name, _rest = self._take(after + 1 - self._at).decode("latin-1").split("\n")
-        self._stack.append(_Name(module, name))
+        self._push_name(module, name)
 
     def name_of_two_texts(self, _: None) -> None:
         name, module = self._pop(), self._pop()
         if type(module) is not str or type(name) is not str:
             raise self._refusal("a name that is no text")
+        self._push_name(module, name)
+
+    def _push_name(self, module: str, name: str) -> None:
+        if (module, name) not in _NAMES:
+            raise self._refusal(f"the name {module[:_LONGEST_NAME]}.{name[:_LONGEST_NAME]}")
         self._stack.append(_Name(module, name))
 
     def call(self, _: None) -> None:
@@ -248,12 +264,11 @@ class _Machine:
                 return self._as_bytes(text)
             case "numpy", "dtype", (code, int(), int()) if (text := _short_text(code)) in _CODES:
                 return _Dtype(text)
-            case module, "_reconstruct", (_Name("numpy", "ndarray"), (0,), kind) if module in _MODULES_OF_RECONSTRUCT:
-                if _short_text(kind) == "b":
-                    return _Array()
-            case module, "_frombuffer", (buffer, dtype, shape, "C" | "F" as order) if module in _MODULES_OF_FROMBUFFER:
+            case _, "_reconstruct", (_Name("numpy", "ndarray"), (0,), kind) if _short_text(kind) == "b":
+                return _Array()
+            case _, "_frombuffer", (buffer, dtype, shape, "C" | "F" as order):
                 return _Array(self._as_array(buffer, dtype, shape, order))
-        raise self._refusal(f"a call of {function.module[:_LONGEST_NAME]}.{function.name[:_LONGEST_NAME]}")
+        raise self._refusal(f"a call of {function.module}.{function.name} with other arguments than NumPy's")
 
     def _as_bytes(self, text: str) -> bytes:
         self._encoded += len(text)
@@ -265,12 +280,10 @@ class _Machine:
             raise self._refusal("bytes beyond 255") from None
 
     def build(self, _: None) -> None:
-        match self._pop(), self._stack[-1:]:
-            case (3, order, None, None, None, -1, -1, 0), [_Dtype() as dtype] if (
-                text := _short_text(order)
-            ) in _ORDERS:
+        match self._pop(), self._last():
+            case (3, order, None, None, None, -1, -1, 0), _Dtype() as dtype if (text := _short_text(order)) in _ORDERS:
                 dtype.order = text
-            case (1, shape, dtype, bool() | 0 | 1 as by_columns, buffer), [_Array() as array]:
+            case (1, shape, dtype, bool() | 0 | 1 as by_columns, buffer), _Array() as array:
                 array.values = self._as_array(buffer, dtype, shape, "F" if by_columns else "C")
             case _:
                 raise self._refusal("a state that is not an array's")

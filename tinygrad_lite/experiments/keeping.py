@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
-from tinygrad_lite.errors import ExperimentError
+from tinygrad_lite.errors import ArgumentError, ExperimentError
 from tinygrad_lite.experiments.building import build_schedule
 from tinygrad_lite.experiments.declaring import Experiment
 from tinygrad_lite.experiments.reading import as_json, read_experiment
 from tinygrad_lite.experiments.settings import flat, shown
-from tinygrad_lite.files import remove_unfinished, replacing
+from tinygrad_lite.files import locked, remove_unfinished, replacing
 
 
 class RunFolder:
@@ -30,6 +31,8 @@ class RunFolder:
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
+        if not os.fspath(path):
+            raise ArgumentError("the folder to keep the run in has an empty name")
         self.path = Path(path)
         self.checkpoints, self.pictures = self.path / "checkpoints", self.path / "plots"
 
@@ -61,9 +64,15 @@ class RunFolder:
             lines = "".join(f"\n  {line}" for line in differing)
             raise ExperimentError(f"{str(self.path)!r} holds the run of another experiment:{lines}")
 
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """Make the folder and wait until no other process runs in it, such as a worker whose sweep was killed."""
+        self.path.mkdir(parents=True, exist_ok=True)
+        with locked(self.path):
+            yield
+
     def begin(self, experiment: Experiment) -> None:
         """Make the folder ready for the run, or for going on with it."""
-        self.path.mkdir(parents=True, exist_ok=True)
         for folder in (self.path, self.pictures):
             remove_unfinished(folder)
         (self.path / "failure.json").unlink(missing_ok=True)

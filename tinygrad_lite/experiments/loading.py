@@ -112,7 +112,8 @@ def _outputs(section: DataSection, train: np.ndarray, test: np.ndarray, names: t
 def _as_columns(t: np.ndarray, outputs: int) -> np.ndarray:
     """Return targets with a column for each output: one-hot rows for labels, numbers as they are."""
     if t.ndim == 1 and t.dtype.kind in "iu":
-        one_hot: np.ndarray = np.eye(outputs, dtype=np.float32)[t]
+        one_hot = np.zeros((len(t), outputs), np.float32)
+        one_hot[np.arange(len(t)), t] = 1
         return one_hot
     return t.reshape(len(t), -1)
 

@@ -186,7 +186,9 @@ def _check_paths(settings: Mapping[str, str], prefix: str) -> None:
     unknown: list[Problem] = [
         (f"{prefix}{name_of(path)}={text[:60]}", no_such_setting(path, PATHS))
         for path, text in settings.items()
-        if path not in PATHS and not any(known.startswith(f"{path}.") for known in PATHS)
+        if path not in PATHS
+        and not any(known.startswith(f"{path}.") for known in PATHS)
+        and path.removeprefix("sweep.grid.") not in PATHS
     ]
     if unknown:
         raise ExperimentError(_told(unknown, ""))

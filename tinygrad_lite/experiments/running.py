@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import msgspec
+import numpy as np
 
 from tinygrad_lite.errors import ArgumentError
 from tinygrad_lite.experiments.building import build_net, build_objective, build_rule, build_schedule
@@ -17,12 +18,13 @@ from tinygrad_lite.experiments.keeping import RunFolder
 from tinygrad_lite.experiments.loading import Rows, load_rows
 from tinygrad_lite.experiments.pictures import save_pictures
 from tinygrad_lite.experiments.reading import as_json, with_settings
-from tinygrad_lite.nn import MLP, Objective
+from tinygrad_lite.nn import MLP
 from tinygrad_lite.train import (
     Checkpoints,
     EarlyStopping,
     History,
     Metrics,
+    Training,
     classification_metrics,
     fit,
     load_weights,
@@ -39,6 +41,8 @@ class Run:
     experiment: Experiment
     net: MLP
     history: History
+    prediction: np.ndarray
+    """What the network gives for the test rows."""
     test: dict[str, float]
     """The objective on the test rows, its terms, and the accuracy where there are classes."""
     metrics: Metrics | None
@@ -64,10 +68,11 @@ def run_experiment(
     """Train and test what `experiment` declares; with `out`, keep everything in that folder.
 
     The folder gets `experiment.json`, `history.csv` and `.json`, `checkpoints/last.safetensors` and `best.safetensors`,
-    `plots/` and, at the very end, `result.json`. A run that was interrupted goes on from its last checkpoint with
-    `resume`, bit for bit; one that is finished is returned as it is, or goes on if `train.epochs` was raised.
-    `folders` are searched for the data first. Raises ExperimentError if `out` holds a run and `resume` is not given,
-    or the run of another experiment, and what loading, building and `fit` raise.
+    `result.json` once the run is finished, and `plots/`. A run that was interrupted goes on from its last checkpoint
+    with `resume`, bit for bit; one that is finished is returned as it is, or goes on if `train.epochs` was raised.
+    Another process that runs in the folder is waited for. `folders` are searched for the data first. Raises
+    ExperimentError if `out` holds a run and `resume` is not given, or the run of another experiment, and what loading,
+    building and `fit` raise.
 
     >>> from tinygrad_lite.experiments import DataSection, Experiment, TrainSection
     >>> small = Experiment(data=DataSection(train_rows=1000), train=TrainSection(epochs=1))
@@ -76,39 +81,56 @@ def run_experiment(
     """
     if resume and out is None:
         raise ArgumentError("there is nothing to resume without the folder of the run; give it with --out")
+    experiment = with_settings(experiment, {"sweep": None})
     folder = None if out is None else RunFolder(out)
     if folder is not None:
         folder.check(experiment, resume=resume)
     rows = load_rows(experiment, folders)
-    net, objective = build_net(experiment, rows.inputs, rows.outputs), build_objective(experiment)
-    if folder is not None:
-        folder.begin(experiment)
-    history = _train(experiment, net, objective, rows, folder, progress)
-    prediction = predict(net, rows.test[0])
-    metrics = None if rows.labels is None else classification_metrics(prediction, rows.labels, output=net.output)
-    run = Run(experiment, net, history, measure(net, objective, *rows.test), metrics)
-    if folder is not None:
+    net = build_net(experiment, rows.inputs, rows.outputs)
+    if folder is None:
+        return _tested(experiment, net, _train(experiment, net, rows, None, progress), rows)
+    with folder.alone():
+        history = _train(experiment, net, rows, folder, progress)
+        run = _tested(experiment, net, history, rows)
         history.save(folder.path / "history.csv")
         history.save(folder.path / "history.json")
         folder.finish(_result(run, rows, folder))
         if pictures:
-            save_pictures(net, history, metrics, rows, prediction, folder.pictures)
+            save_pictures(net, history, run.metrics, rows, run.prediction, folder.pictures)
     return run
 
 
-def _train(
-    experiment: Experiment, net: MLP, objective: Objective, rows: Rows, folder: RunFolder | None, progress: bool
-) -> History:
+@dataclass(frozen=True)
+class _DeclaredCheckpoints(Checkpoints):
+    """Checkpoints of a run whose folder is changed only once the last of them was found to fit."""
+
+    declare: Callable[[], None] = lambda: None
+
+    def begin(self, training: Training, resume: bool) -> None:
+        super().begin(training, resume)
+        self.declare()
+
+
+def _tested(experiment: Experiment, net: MLP, history: History, rows: Rows) -> Run:
+    prediction = predict(net, rows.test[0])
+    metrics = None if rows.labels is None else classification_metrics(prediction, rows.labels, output=net.output)
+    test = measure(net, build_objective(experiment), *rows.test)
+    return Run(experiment, net, history, prediction, test, metrics)
+
+
+def _train(experiment: Experiment, net: MLP, rows: Rows, folder: RunFolder | None, progress: bool) -> History:
     section = experiment.train
     keeping, early_stopping, checkpoints = section.checkpoints, None, None
     if section.early_stopping is not None:
         early_stopping = EarlyStopping(**msgspec.structs.asdict(section.early_stopping))
     if folder is not None:
         text = as_json(_without_places(experiment)).decode()
-        checkpoints = Checkpoints(folder.checkpoints, keeping.every_batches, keeping.best, text)
+        checkpoints = _DeclaredCheckpoints(
+            folder.checkpoints, keeping.every_batches, keeping.best, text, lambda: folder.begin(experiment)
+        )
     return fit(
         net,
-        objective,
+        build_objective(experiment),
         build_rule(experiment),
         train=rows.train,
         validation=rows.validation,

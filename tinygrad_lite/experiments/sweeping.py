@@ -145,10 +145,11 @@ def _outcomes(runs: Sequence[SweepRun], folder: Path, jobs: int | None, places: 
 
 def _run_one(name: str, experiment: bytes, folder: Path, places: list[str], threads: int) -> tuple[str, str]:
     """Run one experiment in its folder, recording a failure there; return its name and how it ended."""
-    from threadpoolctl import threadpool_limits
+    from threadpoolctl import threadpool_info, threadpool_limits
 
+    allowed = [pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas"]
     try:
-        with threadpool_limits(threads, user_api="blas"):
+        with threadpool_limits(min([threads, *allowed]), user_api="blas"):
             run = run_experiment(
                 experiment_from(experiment), folder, resume=True, folders=places, progress=False, pictures=False
             )
