@@ -19,7 +19,7 @@ from tinygrad_lite.experiments.loading import Rows, load_rows
 DOCUMENTS = pathlib.Path(__file__).parents[2] / "examples" / "documents"
 CLASSIFIER = DOCUMENTS / "002_mse_classifier"
 RANDOM = DOCUMENTS / "002_random_labels"
-DIVERGED = [("sum", "relu, softmax", 0.1), ("sum", "relu, softmax", 0.05)]
+DIVERGED = [("sum", "relu, softmax", 0.05), ("sum", "relu, softmax", 0.1)]
 FLOOR = np.log(1 + np.exp(-1))
 
 
@@ -49,10 +49,10 @@ def classifier() -> ModuleType:
 
 @pytest.fixture(scope="module")
 def small() -> Experiment:
-    """The sweep's first two runs, relu and sigmoid, on a few of the embedded digits."""
+    """Two runs of the sweep, relu and sigmoid, on a few of the embedded digits."""
     whole = read_experiment(CLASSIFIER / "sweep.toml")
     settings = {"data.name": "mnist-subset", "data.train_rows": 640, "data.test_rows": 100, "train.epochs": 2}
-    return with_settings(whole, settings | {"sweep.list": whole.sweep.list[:2]})
+    return with_settings(whole, settings | {"sweep.list": whole.sweep.list[:4:3]})
 
 
 @pytest.fixture(scope="module")
@@ -168,7 +168,7 @@ def test_the_readme_compares_the_accuracies_and_ratios_that_are_kept_with_the_do
 def test_the_kept_curves_bear_out_which_rate_is_fastest(classifier, kept):
     curves = classifier.by_run(kept)
     summed = {rate: curves["sum", "relu", rate] for rate in (0.01, 0.05, 0.1)}
-    averaged = {rate: curves["mean", "relu", rate] for rate in (0.01, 0.05, 0.1, 1.0)}
+    averaged = {rate: curves["mean", "relu", rate] for rate in (0.01, 0.05, 0.1, 0.5, 1.0)}
     assert [curve[-1]["test_accuracy"] > 0.11 for curve in summed.values()] == [True, False, False]
     last = [curve[-1]["test_accuracy"] for curve in averaged.values()]
     assert last == sorted(last)
