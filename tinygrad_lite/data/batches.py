@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import SupportsIndex
 
 import numpy as np
 
@@ -34,8 +35,8 @@ def mini_batches(
     """
     x, t = np.asarray(x), np.asarray(t)
     rows = _common_rows(x, t)
-    batch_size = _integer("batch_size", batch_size, at_least=1)
-    entropy = [_integer("seed", seed, at_least=0), _integer("epoch", epoch, at_least=0)]
+    batch_size = whole_number("batch_size", batch_size, at_least=1)
+    entropy = [whole_number("seed", seed, at_least=0), whole_number("epoch", epoch, at_least=0)]
     if drop_last and batch_size > rows:
         raise ArgumentError(f"drop_last leaves no batch: batch_size is {batch_size} and there are {rows} rows")
     order = np.random.default_rng(entropy).permutation(rows) if shuffle else np.arange(rows)
@@ -51,7 +52,13 @@ def _common_rows(x: np.ndarray, t: np.ndarray) -> int:
     return len(x)
 
 
-def _integer(name: str, value: int, *, at_least: int) -> int:
+def whole_number(name: str, value: SupportsIndex, *, at_least: int) -> int:
+    """Return an integer, also one of NumPy's, as Python's; raises ArgumentError if it is none or too small.
+
+    >>> import numpy as np
+    >>> whole_number("epochs", np.int64(3), at_least=1)
+    3
+    """
     if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < at_least:
         raise ArgumentError(f"{name} must be an integer of at least {at_least}, got {value!r}")
     return int(value)

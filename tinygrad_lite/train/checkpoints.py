@@ -6,6 +6,7 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
+from tinygrad_lite.data.batches import whole_number
 from tinygrad_lite.errors import ArgumentError
 from tinygrad_lite.files import remove_unfinished
 from tinygrad_lite.train.stopping import is_best
@@ -41,9 +42,8 @@ class Checkpoints:
     experiment: str = ""
 
     def __post_init__(self) -> None:
-        every = self.every_batches
-        if every is not None and (isinstance(every, bool) or not isinstance(every, int) or every < 1):
-            raise ArgumentError(f"Checkpoints: every_batches must be a positive integer or None, got {every!r}")
+        if self.every_batches is not None:
+            object.__setattr__(self, "every_batches", whole_number("every_batches", self.every_batches, at_least=1))
 
     def begin(self, training: Training, resume: bool) -> None:
         """Make the folder, and put the training where the last checkpoint in it was if it is to resume from one.

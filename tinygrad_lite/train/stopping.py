@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import operator
 from dataclasses import dataclass
-from typing import SupportsIndex
 
 import numpy as np
 
+from tinygrad_lite.data.batches import whole_number
 from tinygrad_lite.errors import ArgumentError
 from tinygrad_lite.nn import Objective
 from tinygrad_lite.train.history import History
@@ -50,22 +49,6 @@ class EarlyStopping:
             if sign * value > best + self.least_change:
                 best, since = sign * value, 0
         return since >= self.patience
-
-
-def whole_number(name: str, given: SupportsIndex, *, at_least: int) -> int:
-    """Return an integer, also a NumPy one, as Python's; raises ArgumentError unless it is `at_least` so large.
-
-    >>> whole_number("epochs", np.int64(3), at_least=1)
-    3
-    """
-    try:
-        number = operator.index(given)
-    except TypeError:
-        number = at_least - 1
-    if isinstance(given, bool | np.bool_) or number < at_least:
-        kind = "a positive integer" if at_least else "an integer from 0"
-        raise ArgumentError(f"{name} must be {kind}, got {given!r}")
-    return number
 
 
 def is_best(monitor: str | None, history: History, objective: Objective) -> bool:

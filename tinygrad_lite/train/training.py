@@ -10,13 +10,14 @@ from dataclasses import dataclass
 import numpy as np
 
 from tinygrad_lite.data import mini_batches
+from tinygrad_lite.data.batches import whole_number
 from tinygrad_lite.errors import AnomalyError, ArgumentError, DivergenceError
 from tinygrad_lite.nn import Evaluation, Module, Objective
 from tinygrad_lite.optim import Optimizer, Schedule, clip_by_norm, clip_by_value
 from tinygrad_lite.tensor import wrap
 from tinygrad_lite.train.history import History
 from tinygrad_lite.train.measuring import figures, hits, labels_of, measure
-from tinygrad_lite.train.stopping import EarlyStopping, whole_number
+from tinygrad_lite.train.stopping import EarlyStopping
 
 Rows = tuple[np.ndarray, np.ndarray]
 
