@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Sequence
 
@@ -28,8 +29,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 2
     try:
         return int(options.run(options))
+    except BrokenPipeError:  # whoever read the output, such as `head`, has read enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 141
     except (TinygradLiteError, OSError) as problem:
         print(f"tinygrad_lite {options.command}: {problem}", file=sys.stderr)
+        return 2
+    except MemoryError as problem:
+        print(f"tinygrad_lite {options.command}: not enough memory: {problem}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
@@ -141,6 +148,8 @@ def _train(options: argparse.Namespace) -> int:
 
     experiment = read_experiment(options.spec, options.set)
     run = run_experiment(experiment, options.out, resume=options.resume, folders=options.data)
+    if len(run.history) < experiment.train.epochs:
+        print(f"stopped early, after {len(run.history)} of {experiment.train.epochs} epochs")
     if options.out is not None:
         print(f"wrote {options.out}")
     print(run.headline)

@@ -14,6 +14,7 @@
     ├── StateError               (ValueError)      a state dict that does not fit its module or optimizer
     ├── DataError                (ValueError)      a file that is not what it claims to be
     ├── ExperimentError          (ValueError)      a declared experiment that cannot be, or cannot be run here
+    │   └── SectionError         (of experiments)  settings of a section that cannot be, all of them
     ├── DivergenceError          (ArithmeticError) training whose objective is no longer a number
     ├── AnomalyError             (FloatingPointError)  a value that is not finite, found by detect_anomaly()
     ├── MissingDependencyError   (ImportError)     an optional package is needed; the message names the extra

@@ -71,6 +71,8 @@ def read_npz(path: str | os.PathLike[str], pixels: str = "unit") -> tuple[Rows, 
     check_pixels(pixels)
     name = repr(os.fspath(path))
     try:
+        if os.path.exists(path) and not os.path.isfile(path):
+            raise DataError(f"{name} is not a file")
         with _InSmallParts(io.FileIO(path)) as file, zipfile.ZipFile(file) as archive:
             arrays = _read_arrays(archive, name, os.fstat(file.fileno()).st_size)
     except DataError:

@@ -40,13 +40,14 @@ from tinygrad_lite.experiments.settings import (
     name_of,
     no_such_setting,
     refused,
+    repeated,
     setting_kinds,
     shown,
 )
 
 Count: TypeAlias = Annotated[int, Meta(ge=1, le=10**9, description="a whole number from 1 to 1e9")]
 CountOrZero: TypeAlias = Annotated[int, Meta(ge=0, le=10**9, description="a whole number from 0 to 1e9")]
-Classes: TypeAlias = Annotated[int, Meta(ge=2, le=10**6, description="a whole number from 2 to 1e6")]
+Classes: TypeAlias = Annotated[int, Meta(ge=2, le=1000, description="a whole number from 2 to 1000")]
 Seed: TypeAlias = Annotated[int, Meta(ge=0, le=2**63 - 1, description="a whole number from 0 to 2**63 − 1")]
 Number: TypeAlias = Annotated[float, Meta(description="a finite number")]
 NotNegative: TypeAlias = Annotated[float, Meta(ge=0, description="a finite number ≥ 0")]
@@ -99,7 +100,7 @@ class DataSection(Section, frozen=True, kw_only=True, forbid_unknown_fields=True
     """The data: which rows are trained on, which are held out, and what becomes of their pixels and labels.
 
     - `name`: "mnist-subset" (embedded), "mnist", "cifar10", or "npz" for a file of your own.
-    - `path`: the .npz file, for "npz" only.
+    - `path`: the .npz file, for "npz" only; from the folder where the command is run, unless it is absolute.
     - `pixels`: "unit" (0 to 1), "raw" (0 to 255) or "standard" (minus the mean of all training pixels, over their
       standard deviation).
     - `train_rows`, `test_rows`: take the first so many rows; all, if not given.
@@ -249,7 +250,7 @@ class EarlyStoppingSection(Section, frozen=True, kw_only=True, forbid_unknown_fi
 class CheckpointSection(Section, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """When the state of the training is written.
 
-    - `every_batches`: after every so many batches; if not given, at the end of every epoch.
+    - `every_batches`: also after every so many batches, not only at the end of every epoch.
     - `best`: the column of the history that decides which epoch is best; if not given, as for early stopping.
     """
 
@@ -377,7 +378,7 @@ def _flat(place: str, table: Mapping[str, Any], problems: list[Problem]) -> list
     found = list(flat(table))
     paths = [path for path, _ in found]
     if len(set(paths)) != len(paths):
-        problems.append((place, f"{next(path for path in paths if paths.count(path) > 1)} stands there twice"))
+        problems.append((place, f"{repeated(paths)} stands there twice"))
     return found
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -17,6 +16,35 @@ from tinygrad_lite.experiments.declaring import Experiment
 from tinygrad_lite.experiments.reading import as_json, read_experiment
 from tinygrad_lite.experiments.settings import flat, shown
 from tinygrad_lite.files import locked, remove_unfinished, replacing
+from tinygrad_lite.train import History
+
+LARGEST = 100_000_000
+"""How many bytes the result of a run can have: those of 1,000 classes are 10 MB."""
+
+
+class Tested(msgspec.Struct):
+    """The figures on the test rows that tables show; there are more."""
+
+    loss: float | None = None
+    cross_entropy: float | None = None
+    accuracy: float | None = None
+    faults: int | None = None
+
+
+class Result(msgspec.Struct):
+    """What is relied on in `result.json`."""
+
+    epochs: int
+    last: dict[str, float | None]
+    test: Tested
+
+
+class Failure(msgspec.Struct):
+    """What is relied on in `failure.json`."""
+
+    error: str
+    message: str
+    is_final: bool
 
 
 class RunFolder:
@@ -34,6 +62,8 @@ class RunFolder:
         if not os.fspath(path):
             raise ArgumentError("the folder to keep the run in has an empty name")
         self.path = Path(path)
+        if self.path.exists() and not self.path.is_dir():
+            raise ArgumentError(f"{os.fspath(path)!r} is a file, and a run is kept in a folder; choose another name")
         self.checkpoints, self.pictures = self.path / "checkpoints", self.path / "plots"
 
     def kept(self) -> Experiment | None:
@@ -44,12 +74,12 @@ class RunFolder:
     @property
     def result(self) -> dict[str, Any] | None:
         """The figures of the run, None if it is not finished; raises ExperimentError if the file is damaged."""
-        return _read_json(self.path / "result.json")
+        return _read_json(self.path / "result.json", Result)
 
     @property
     def failure(self) -> dict[str, Any] | None:
         """How the run failed: `error`, `message`, and whether it `is_final`; None if it did not."""
-        return _read_json(self.path / "failure.json")
+        return _read_json(self.path / "failure.json", Failure)
 
     def check(self, experiment: Experiment, *, resume: bool) -> None:
         """Raise ExperimentError if the folder holds a run that is not to be resumed, or that of another experiment."""
@@ -81,31 +111,39 @@ class RunFolder:
             with replacing(self.path / "experiment.json") as file:
                 file.write(as_json(experiment))
 
+    def keep(self, history: History) -> None:
+        """Keep the figures of the epochs so far, to be looked at while the run goes on."""
+        history.save(self.path / "history.csv")
+        history.save(self.path / "history.json")
+
     def finish(self, result: Mapping[str, Any]) -> None:
         """Keep the figures, with which the run is finished."""
         self._write_json("result.json", result)
 
     def fail(self, problem: Exception, *, is_final: bool) -> None:
         """Keep how the run failed, and whether it would fail so again."""
-        self.path.mkdir(parents=True, exist_ok=True)
         failure = {"error": type(problem).__name__, "message": str(problem), "is_final": is_final}
-        self._write_json("failure.json", failure)
+        with self.alone():
+            self._write_json("failure.json", failure)
 
     def _write_json(self, name: str, content: Mapping[str, Any]) -> None:
         with replacing(self.path / name) as file:
             file.write(msgspec.json.format(msgspec.json.encode(content), indent=1) + b"\n")
 
 
-def _read_json(path: Path) -> dict[str, Any] | None:
-    try:
-        content = json.loads(path.read_bytes())
-    except FileNotFoundError:
+def _read_json(path: Path, kind: type[Result | Failure]) -> dict[str, Any] | None:
+    """Return what this library wrote, None if there is nothing; raises ExperimentError for anything else."""
+    if not path.exists():
         return None
-    except (ValueError, RecursionError) as problem:
+    try:
+        if not path.is_file() or path.stat().st_size > LARGEST:
+            raise ValueError(f"it is no file of at most {LARGEST:,} bytes")
+        content = path.read_bytes()
+        msgspec.json.decode(content, type=kind)
+        kept: dict[str, Any] = msgspec.json.decode(content)
+    except (OSError, ValueError, RecursionError) as problem:
         raise ExperimentError(f"{str(path)!r} is damaged: {problem}; remove it, and the run is done again") from problem
-    if not isinstance(content, dict):
-        raise ExperimentError(f"{str(path)!r} is damaged: it holds no object; remove it, and the run is done again")
-    return content
+    return kept
 
 
 def _differences(kept: Experiment, experiment: Experiment) -> list[str]:

@@ -9,8 +9,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from tinygrad_lite.data import load
-from tinygrad_lite.errors import ExperimentError
+from tinygrad_lite.errors import DataError, ExperimentError
 from tinygrad_lite.experiments.declaring import DataSection, Experiment
+
+MOST_CLASSES = 1000
+"""How many classes can be told apart: their confusion matrix has as many numbers squared."""
 
 Pair = tuple[np.ndarray, np.ndarray]
 
@@ -48,6 +51,8 @@ def load_rows(experiment: Experiment, folders: Sequence[str | os.PathLike[str]] 
     """
     section = experiment.data
     found = load(section.name, pixels=_pixels(section), folders=folders, path=section.path)
+    for part, (x, t) in (("training", found.train), ("test", found.test)):
+        _refuse_what_is_not_finite(section.name, part, x, t)
     train = _first(section.train_rows, found.train, "data.train_rows", section.name)
     test = _first(section.test_rows, found.test, "data.test_rows", section.name)
     if section.pixels == "standard":
@@ -64,6 +69,15 @@ def load_rows(experiment: Experiment, folders: Sequence[str | os.PathLike[str]] 
         train, test = ((x, _as_columns(t, outputs)) for x, t in (train, test))
     train, validation = _held_out(section.validation, train, test)
     return Rows(train, validation, test, outputs, labels, found.image_shape, names)
+
+
+def _refuse_what_is_not_finite(name: str, part: str, *arrays: np.ndarray) -> None:
+    for array, what in zip(arrays, ("inputs", "targets"), strict=True):
+        if array.dtype.kind == "f" and not np.isfinite(array).all():
+            row = int(np.flatnonzero(~np.isfinite(array.reshape(len(array), -1)).all(axis=1))[0])
+            raise DataError(
+                f"the {part} {what} of {name!r} hold nan or infinity, first in row {row}; leave such rows out"
+            )
 
 
 def _pixels(section: DataSection) -> str:
@@ -104,8 +118,11 @@ def _outputs(section: DataSection, train: np.ndarray, test: np.ndarray, names: t
     if train.ndim > 1 or train.dtype.kind not in "iu":
         return 1 if train.ndim == 1 else int(train.shape[1])
     least, most = (int(reduce([reduce(t) for t in (train, test)])) for reduce in (np.min, np.max))
-    if least < 0 or most >= 10 * len(train) + 1000:
-        raise ExperimentError(f"data: the labels of {section.name!r} go from {least} to {most}; number classes from 0")
+    if least < 0 or most >= MOST_CLASSES:
+        raise ExperimentError(
+            f"data: the labels of {section.name!r} go from {least} to {most}; "
+            f"number the classes from 0, at most {MOST_CLASSES} of them"
+        )
     return max(most, len(names or ()) - 1) + 1
 
 

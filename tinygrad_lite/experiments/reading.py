@@ -26,6 +26,7 @@ from tinygrad_lite.experiments.settings import (
     kinds_of,
     name_of,
     no_such_setting,
+    repeated,
     section_of,
     setting_kinds,
     shown,
@@ -140,8 +141,7 @@ def _toml(text: str) -> dict[str, Any]:
 def _without_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     table = dict(pairs)
     if len(table) != len(pairs):
-        keys = [key for key, _ in pairs]
-        raise ExperimentError(f"{shown(next(key for key in keys if keys.count(key) > 1))} stands twice in one object")
+        raise ExperimentError(f"{shown(repeated(key for key, _ in pairs))} stands twice in one object")
     return table
 
 

@@ -69,7 +69,8 @@ def run_experiment(
 
     The folder gets `experiment.json`, `history.csv` and `.json`, `checkpoints/last.safetensors` and `best.safetensors`,
     `result.json` once the run is finished, and `plots/`. A run that was interrupted goes on from its last checkpoint
-    with `resume`, bit for bit; one that is finished is returned as it is, or goes on if `train.epochs` was raised.
+    with `resume`, bit for bit; one that is finished is tested and drawn again, or goes on if `train.epochs` was raised,
+    unless it was stopped early.
     Another process that runs in the folder is waited for. `folders` are searched for the data first. Raises
     ExperimentError if `out` holds a run and `resume` is not given, or the run of another experiment, and what loading,
     building and `fit` raise.
@@ -90,10 +91,9 @@ def run_experiment(
     if folder is None:
         return _tested(experiment, net, _train(experiment, net, rows, None, progress), rows)
     with folder.alone():
+        folder.check(experiment, resume=resume)  # again: another process may have run here meanwhile
         history = _train(experiment, net, rows, folder, progress)
         run = _tested(experiment, net, history, rows)
-        history.save(folder.path / "history.csv")
-        history.save(folder.path / "history.json")
         folder.finish(_result(run, rows, folder))
         if pictures:
             save_pictures(net, history, run.metrics, rows, run.prediction, folder.pictures)
@@ -121,9 +121,11 @@ def _tested(experiment: Experiment, net: MLP, history: History, rows: Rows) -> R
 def _train(experiment: Experiment, net: MLP, rows: Rows, folder: RunFolder | None, progress: bool) -> History:
     section = experiment.train
     keeping, early_stopping, checkpoints = section.checkpoints, None, None
+    callbacks: list[Callable[[Training], object]] = []
     if section.early_stopping is not None:
         early_stopping = EarlyStopping(**msgspec.structs.asdict(section.early_stopping))
     if folder is not None:
+        callbacks.append(lambda training: folder.keep(training.history))
         text = as_json(_without_places(experiment)).decode()
         checkpoints = _DeclaredCheckpoints(
             folder.checkpoints, keeping.every_batches, keeping.best, text, lambda: folder.begin(experiment)
@@ -142,6 +144,7 @@ def _train(experiment: Experiment, net: MLP, rows: Rows, folder: RunFolder | Non
         clip_value=section.clip_value,
         gradient_norms=section.gradient_norms,
         early_stopping=early_stopping,
+        callbacks=callbacks,
         checkpoints=checkpoints,
         resume=checkpoints is not None,
         progress=progress,

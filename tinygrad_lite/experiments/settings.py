@@ -10,7 +10,7 @@ import json
 import math
 import re
 import types
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Annotated, Any, Literal, TypeAlias, Union, get_args, get_origin
 
 import msgspec
@@ -209,6 +209,12 @@ def setting_kinds(section: type[Section], prefix: str = "") -> dict[str, Any]:
         path = f"{prefix}{name}"
         kinds |= setting_kinds(inner, f"{path}.") if inner else {path: kind}
     return kinds
+
+
+def repeated(names: Iterable[str]) -> str | None:
+    """Return the first name that stands there a second time, None if each stands there once."""
+    seen: set[str] = set()
+    return next((name for name in names if name in seen or seen.add(name)), None)  # type: ignore[func-returns-value]  # add gives None
 
 
 def flat(table: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import itertools
 import json
+import math
 import os
 import re
 import sys
+import threading
+import time
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -19,11 +24,19 @@ from tinygrad_lite.experiments.keeping import RunFolder
 from tinygrad_lite.experiments.reading import as_json, experiment_from, with_settings
 from tinygrad_lite.experiments.results import SweepResults
 from tinygrad_lite.experiments.running import run_experiment
-from tinygrad_lite.files import remove_unfinished, replacing
+from tinygrad_lite.files import locked, remove_unfinished, replacing
 
 SEED = "train.seed"
+MOST_RUNS = 10_000
 
 Folders = Sequence[str | os.PathLike[str]]
+
+
+class Origin(NamedTuple):
+    """Where a sweep was called: its process, and the folder it was in."""
+
+    process: int
+    folder: str
 
 
 class SweepRun(NamedTuple):
@@ -49,6 +62,9 @@ def runs_of(experiment: Experiment) -> list[SweepRun]:
     if sweep is None:
         raise ExperimentError("there is nothing to sweep: declare a section [sweep] with seeds, a grid or a list")
     single = with_settings(experiment, {"sweep": None})
+    count = max(1, len(sweep.list)) * max(1, len(sweep.seeds)) * math.prod(map(len, sweep.grid.values()))
+    if count > MOST_RUNS:
+        raise ExperimentError(f"sweep: that would be {count:,} runs, and a sweep has at most {MOST_RUNS:,}")
     grid = [[(path, value) for value in values] for path, values in sweep.grid.items()]
     seeds = [[(SEED, seed)] for seed in sweep.seeds] or [[]]
     found: dict[str, SweepRun] = {}
@@ -56,7 +72,7 @@ def runs_of(experiment: Experiment) -> list[SweepRun]:
         settings = dict([*table.items(), *point, *seed])
         run = SweepRun(_name(settings), settings, with_settings(single, settings))
         if run.name in found:
-            raise ExperimentError(f"sweep.list: the settings of {run.name} stand there twice")
+            raise ExperimentError(f"sweep.list: two of its tables make the same run, {run.name}")
         found[run.name] = run
     return list(found.values())
 
@@ -86,18 +102,19 @@ def run_sweep(
         RunFolder(folder / "runs" / run.name).check(run.experiment, resume=True)
     to_do = [run for run in runs if not _has_ended(run, RunFolder(folder / "runs" / run.name))]
     folder.mkdir(parents=True, exist_ok=True)
-    remove_unfinished(folder)
-    with replacing(folder / "sweep.json") as file:
-        file.write(as_json(experiment))
-    done = len(runs) - len(to_do)
-    if progress and done:
-        sys.stderr.write(f"{done} of {len(runs)} runs have ended already\n")
-    for name, outcome in _outcomes(to_do, folder, jobs, places):
-        done += 1
-        if progress:
-            sys.stderr.write(f"{done}/{len(runs)} {name}: {outcome}\n")
-    results = SweepResults.of([(run.settings, _outcome_in(RunFolder(folder / "runs" / run.name))) for run in runs])
-    results.save(folder)
+    with locked(folder):
+        remove_unfinished(folder)
+        with replacing(folder / "sweep.json") as file:
+            file.write(as_json(experiment))
+        done = len(runs) - len(to_do)
+        if progress and done:
+            sys.stderr.write(f"{done} of {len(runs)} runs have ended already\n")
+        for name, outcome in _outcomes(to_do, folder, jobs, places):
+            done += 1
+            if progress:
+                sys.stderr.write(f"{done}/{len(runs)} {name}: {outcome}\n")
+        results = SweepResults.of([_row(run, RunFolder(folder / "runs" / run.name)) for run in runs])
+        results.save(folder)
     return results
 
 
@@ -134,19 +151,34 @@ def _outcomes(runs: Sequence[SweepRun], folder: Path, jobs: int | None, places: 
     except ImportError as problem:
         raise MissingDependencyError("sweeps need joblib: pip install 'tinygrad-lite[train]'") from problem
     cores = joblib.cpu_count()
+    origin = Origin(os.getpid(), os.getcwd())
     # The threads follow from `jobs` alone: if they followed from the runs that are left, so would the last bits.
     threads = max(1, cores // (jobs or cores))
-    tasks = (
-        joblib.delayed(_run_one)(run.name, as_json(run.experiment), folder / "runs" / run.name, places, threads)
-        for run in runs
-    )
-    yield from joblib.Parallel(n_jobs=min(jobs or cores, max(1, len(runs))), return_as="generator_unordered")(tasks)
+    left = {run.name: run for run in runs}
+    while left:
+        tasks = [
+            joblib.delayed(_run_one)(name, as_json(run.experiment), folder / "runs" / name, places, origin, threads)
+            for name, run in left.items()
+        ]
+        before = len(left)
+        try:
+            for name, outcome in joblib.Parallel(min(jobs or cores, before), return_as="generator_unordered")(tasks):
+                del left[name]
+                yield name, outcome
+        except BrokenProcessPool:
+            if len(left) == before:  # it would break again
+                yield from ((name, "failed, its process was killed, for lack of memory perhaps") for name in left)
+                return
 
 
-def _run_one(name: str, experiment: bytes, folder: Path, places: list[str], threads: int) -> tuple[str, str]:
+def _run_one(
+    name: str, experiment: bytes, folder: Path, places: list[str], origin: Origin, threads: int
+) -> tuple[str, str]:
     """Run one experiment in its folder, recording a failure there; return its name and how it ended."""
     from threadpoolctl import threadpool_info, threadpool_limits
 
+    os.chdir(origin.folder)  # where a relative path of the user's data begins; processes live on from sweep to sweep
+    _end_with(origin.process)
     allowed = [pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas"]
     try:
         with threadpool_limits(min([threads, *allowed]), user_api="blas"):
@@ -160,6 +192,20 @@ def _run_one(name: str, experiment: bytes, folder: Path, places: list[str], thre
     return name, run.headline
 
 
-def _outcome_in(folder: RunFolder) -> dict[str, Any]:
-    """Return what a run left: the record of its failure, or its result."""
-    return folder.failure or folder.result or {"error": "Interrupted", "message": "the run has not ended"}
+@functools.cache
+def _end_with(parent: int) -> None:
+    """Have this process, whose runs can be gone on with, end soon after its parent was killed."""
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(0.5)
+        os._exit(1)
+
+    if os.getppid() == parent:  # and not the process of the sweep itself, which runs one job by itself
+        threading.Thread(target=watch, daemon=True).start()
+
+
+def _row(run: SweepRun, folder: RunFolder) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
+    """Return what a run sets, its seed too, and what it left: the record of its failure, or its result."""
+    kept = folder.failure or folder.result or {"error": "Interrupted", "message": "the run has not ended"}
+    return {**run.settings, SEED: run.experiment.train.seed}, kept

@@ -214,7 +214,8 @@ class MLP(Module):
         generator = np.random.default_rng(rng)
         between = _one_each("activation", activation, len(widths) - 2, "hidden layer")
         has_relu = activation == "relu" or "relu" in between
-        weights = _one_each("weight", weight or (He() if has_relu else Xavier()), len(widths) - 1, "layer")
+        weight = (He() if has_relu else Xavier()) if weight is None else weight
+        weights = _one_each("weight", weight, len(widths) - 1, "layer")
         biases = _one_each("bias", bias, len(widths) - 1, "layer")
         self.layers = tuple(
             Linear(inputs, outputs, weight=weights[i], bias=biases[i], rng=generator, dtype=dtype)

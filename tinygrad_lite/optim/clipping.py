@@ -35,7 +35,7 @@ def clip_by_norm(parameters: Iterable[Tensor], limit: float) -> float:
     limit = _positive(limit)
     found = _gradients(parameters)
     with np.errstate(all="ignore"):  # what is too large or too small for the short way is seen and done the long way
-        norm = _norm([gradient for _, gradient in found])
+        norm = norm_of([gradient for _, gradient in found])
         if limit < norm < math.inf:
             for parameter, gradient in found:
                 parameter.grad = _scaled(gradient, norm, limit)
@@ -73,12 +73,16 @@ def _positive(limit: float) -> float:
 def _gradients(parameters: Iterable[Tensor]) -> list[tuple[Tensor, Array]]:
     if isinstance(parameters, Tensor):
         raise ArgumentError("the parameters to clip come in a list, such as net.parameters(), not as one Tensor")
-    pairs = [(parameter, parameter.grad) for parameter in parameters]
+    pairs = [(parameter, parameter.grad) for parameter in dict.fromkeys(parameters)]
     return [(parameter, gradient) for parameter, gradient in pairs if gradient is not None]
 
 
-def _norm(gradients: list[Array]) -> float:
-    """Return the Euclidean norm of all gradients together, also where their squares overflow or vanish."""
+def norm_of(gradients: list[Array]) -> float:
+    """Return the Euclidean norm of all gradients together, also where their squares overflow or vanish.
+
+    >>> norm_of([np.array([3e30], np.float32), np.array([4e30], np.float32)])
+    5.0...e+30
+    """
     squares = sum(float(np.vdot(flat, flat)) for flat in map(_flat, gradients))
     if SAFE_SQUARES < squares < math.inf:
         return math.sqrt(squares)

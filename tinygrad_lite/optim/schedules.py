@@ -68,6 +68,8 @@ class StepDecay(Schedule):
 
     def __post_init__(self) -> None:
         _check(self, every=POSITIVE, factor=DECAYING)
+        if self.every < ROUNDING:
+            raise ArgumentError(f"StepDecay: every must be at least {ROUNDING} epochs, got {self.every}")
 
     def __call__(self, epoch: float) -> float:
         return self.factor ** math.floor((epoch + ROUNDING) / self.every)

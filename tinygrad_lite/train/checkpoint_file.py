@@ -18,7 +18,7 @@ import numpy as np
 from tinygrad_lite.errors import DataError, MissingDependencyError, StateError
 from tinygrad_lite.tensor import Array
 from tinygrad_lite.train.generators import put_state, state_of
-from tinygrad_lite.train.tensor_files import CHECKPOINT, read_tensors, write_tensors
+from tinygrad_lite.train.tensor_files import CHECKPOINT, as_safetensors, read_tensors
 from tinygrad_lite.train.training import Training
 from tinygrad_lite.version import VERSION
 
@@ -31,6 +31,9 @@ FORMAT = "tinygrad_lite checkpoint 1"
 
 PROGRESS = ("history", "position", "sums")
 """The tensors that are no state: what was measured, and where the training was."""
+
+MOST_TOLD = 20
+"""How many differences are told at once."""
 
 _ROOM_BESIDES_STATE = 64 << 20
 """Bytes for the history and the note: a million epochs of eight figures."""
@@ -50,8 +53,8 @@ class Note(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     sha256: str = ""
 
 
-def save_checkpoint(training: Training, path: str | os.PathLike[str], experiment: str = "") -> None:
-    """Write everything that the training needs to go on; the file appears whole or not at all."""
+def checkpoint_of(training: Training, experiment: str = "") -> bytes:
+    """Return the content of a checkpoint: everything that the training needs to go on."""
     rows = training.history.rows
     columns = list(rows[0]) if rows else []
     tensors = {
@@ -71,7 +74,7 @@ def save_checkpoint(training: Training, path: str | os.PathLike[str], experiment
         stopped=training.stopped,
     )
     signed = msgspec.structs.replace(note, sha256=_digest(tensors, note))
-    write_tensors(path, tensors, CHECKPOINT, _text(signed))
+    return as_safetensors(tensors, CHECKPOINT, _text(signed))
 
 
 def load_checkpoint(training: Training, path: str | os.PathLike[str]) -> None:
@@ -84,7 +87,7 @@ def load_checkpoint(training: Training, path: str | os.PathLike[str]) -> None:
     tensors, metadata = read_tensors(path, sum(array.nbytes for array in own.values()) + _ROOM_BESIDES_STATE)
     note = _note(metadata, name)
     if note.sha256 != _digest(tensors, msgspec.structs.replace(note, sha256="")):
-        raise DataError(f"{name} is damaged: its content is not what its SHA-256 was made of; use an older checkpoint")
+        raise DataError(f"{name} is damaged: its content is not what its SHA-256 was made of; remove it to begin anew")
     _refuse_other(note.run, _description(training), f"{name} is the checkpoint of another training")
     # Another precision could be converted, but would not go on bit for bit.
     _refuse_other(_kinds(tensors), _kinds(own), f"{name} does not fit this training")
@@ -128,7 +131,8 @@ def _note(metadata: Mapping[str, str], name: str) -> Note:
     except (msgspec.DecodeError, RecursionError) as problem:
         raise DataError(f"{name} is no checkpoint that this version can read: {problem}") from problem
     if note.format != FORMAT:
-        raise DataError(f"{name} is {note.format!r}, written by version {note.version}; this version reads {FORMAT!r}")
+        found = f"{_shown(note.format)!r}, written by version {_shown(note.version)}"
+        raise DataError(f"{name} is {found}; this version reads {FORMAT!r}")
     return note
 
 
@@ -154,33 +158,29 @@ def _below(prefix: str, tensors: Mapping[str, Array]) -> dict[str, Array]:
 
 def _description(training: Training) -> dict[str, str]:
     """Say what is trained, on what, and how: a training goes on only from one of which the same is said."""
-    x, t = training.rows
-    held_out = training.validation
     said = {
         "net": repr(training.net),
         "objective": repr(training.objective),
         "rule": repr(training.optimizer.rule),
-        "training rows": f"{x.dtype} {x.shape}, {t.dtype} {t.shape}: {_fingerprint(x, t)}",
-        "validation rows": f"{held_out[0].shape}: {_fingerprint(*held_out)}" if held_out else "none",
+        **training.data,
         **{name: repr(value) for name, value in vars(training.plan).items() if name != "epochs"},
     }
     return {name: re.sub(r" at 0x[0-9a-f]+", "", text) for name, text in said.items()}
-
-
-def _fingerprint(*arrays: Array) -> str:
-    """Return a short hash of the first and last thousand rows: enough to tell other data, and soon computed."""
-    found = hashlib.sha256()
-    for array in arrays:
-        found.update(np.ascontiguousarray(np.concatenate([array[:1000], array[-1000:]])).data)
-    return found.hexdigest()[:16]
 
 
 def _refuse_other(there: Mapping[str, str], here: Mapping[str, str], what: str) -> None:
     """Raise StateError that begins with `what` and lists where the two differ, if they do."""
     differing = [key for key in (*here, *(there.keys() - here.keys())) if there.get(key) != here.get(key)]
     if differing:
-        lines = "".join(f"\n  {key}: there {there.get(key)}, here {here.get(key)}" for key in differing)
-        raise StateError(f"{what}:{lines}")
+        lines = [f"{_shown(key)}: there {_shown(there.get(key))}, here {_shown(here.get(key))}" for key in differing]
+        more = [f"and {len(lines) - MOST_TOLD} more"] if len(lines) > MOST_TOLD else []
+        raise StateError("\n  ".join([f"{what}:", *lines[:MOST_TOLD], *more]))
+
+
+def _shown(text: str | None) -> str:
+    """Return a text of a file that is not to be trusted, cut and without characters that a terminal obeys."""
+    shown = "none" if text is None else text if len(text) <= 300 else f"{text[:300]}…"
+    return "".join(character if character.isprintable() else repr(character)[1:-1] for character in shown)
 
 
 def _kinds(tensors: Mapping[str, Array]) -> dict[str, str]:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from tinygrad_lite.data.batches import whole_number
 from tinygrad_lite.errors import ArgumentError
-from tinygrad_lite.files import remove_unfinished
+from tinygrad_lite.files import locked, remove_unfinished, replacing
 from tinygrad_lite.train.stopping import is_best
 from tinygrad_lite.train.training import Training
 
@@ -45,8 +47,15 @@ class Checkpoints:
         if self.every_batches is not None:
             object.__setattr__(self, "every_batches", whole_number("every_batches", self.every_batches, at_least=1))
 
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """Make the folder and wait until no other process keeps a training there."""
+        Path(self.folder).mkdir(parents=True, exist_ok=True)
+        with locked(self.folder):
+            yield
+
     def begin(self, training: Training, resume: bool) -> None:
-        """Make the folder, and put the training where the last checkpoint in it was if it is to resume from one.
+        """Put the training where the last checkpoint in the folder was, if there is one and it is to resume from it.
 
         Raises ArgumentError if there is one and the training is not to resume, which would overwrite it, and for a
         column that will not be measured.
@@ -55,7 +64,6 @@ class Checkpoints:
         from tinygrad_lite.train.checkpoint_file import load_checkpoint
 
         folder = Path(self.folder)
-        folder.mkdir(parents=True, exist_ok=True)
         remove_unfinished(folder)
         if os.path.lexists(folder / LAST):
             if not resume:
@@ -68,16 +76,21 @@ class Checkpoints:
     def batch_done(self, training: Training) -> None:
         """Keep the training as it is in the middle of an epoch, if it is time to."""
         if self.every_batches and training.batch % self.every_batches == 0:
-            self._save(training, LAST)
+            self._write(self._content(training), LAST)
 
     def epoch_done(self, training: Training) -> None:
         """Keep the training at the end of an epoch, as the best as well if it is."""
         # The best first: killed between the two, the training goes on from the epoch before and writes both again.
+        content = self._content(training)
         if is_best(self.best, training.history, training.objective):
-            self._save(training, BEST)
-        self._save(training, LAST)
+            self._write(content, BEST)
+        self._write(content, LAST)
 
-    def _save(self, training: Training, name: str) -> None:
-        from tinygrad_lite.train.checkpoint_file import save_checkpoint
+    def _content(self, training: Training) -> bytes:
+        from tinygrad_lite.train.checkpoint_file import checkpoint_of
 
-        save_checkpoint(training, Path(self.folder) / name, self.experiment)
+        return checkpoint_of(training, self.experiment)
+
+    def _write(self, content: bytes, name: str) -> None:
+        with replacing(Path(self.folder) / name) as file:
+            file.write(content)

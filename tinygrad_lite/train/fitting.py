@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Callable, Sequence
 
 import numpy as np
@@ -79,9 +80,14 @@ def fit(
         raise ArgumentError("there is nothing to resume from: give the folder that keeps the training as checkpoints=")
     held_out = None if validation is None else _in_dtype_of(net, validation)
     training = Training(net, objective, rule.bind(net, objective), _in_dtype_of(net, train), held_out, plan)
-    if checkpoints is not None:
-        checkpoints.begin(training, resume)
-    _run(training, checkpoints, callbacks, progress)
+    if checkpoints is None:
+        _run(training, None, callbacks, progress)
+    else:
+        with checkpoints.alone():
+            checkpoints.begin(training, resume)
+            if progress and (training.epoch or training.batch):
+                sys.stderr.write(f"going on after {training.epoch} epochs and {training.batch} batches\n")
+            _run(training, checkpoints, callbacks, progress)
     return training.history
 
 

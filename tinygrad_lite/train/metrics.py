@@ -164,6 +164,8 @@ def _from_probabilities(values: np.ndarray, output: str) -> Judged:
                 'for logits say output="identity"'
             )
         sums = np.ones_like(sums)
+    else:  # sigmoids may all underflow to 0, which says nothing of the class
+        values, sums = np.where(sums > 0, values, 1.0), np.where(sums > 0, sums, float(values.shape[1]))
     return Judged(values.argmax(axis=1), np.minimum(np.log(values) - np.log(sums), 0.0))
 
 

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tinygrad_lite.errors import DataError, MissingDependencyError
-from tinygrad_lite.files import replacing
 from tinygrad_lite.tensor import Array
 
 if TYPE_CHECKING:
@@ -21,18 +20,17 @@ CHECKPOINT = "checkpoint"
 _LONGEST_HEADER = 16 << 20
 
 
-def write_tensors(path: str | os.PathLike[str], tensors: Mapping[str, Array], key: str, note: str) -> None:
-    """Write `tensors` and a `note` under `key`; the file appears whole or not at all.
+def as_safetensors(tensors: Mapping[str, Array], key: str, note: str) -> bytes:
+    """Return `tensors` and a `note` under `key` as the content of a file; equal content gives equal bytes.
 
-    Equal content gives equal bytes, for which there is one note: safetensors writes several in an order that changes.
+    There is one note, for safetensors writes several in an order that changes from run to run.
     """
-    content = _safetensors().numpy.save(dict(tensors), metadata={key: note})
-    with replacing(path) as file:
-        file.write(content)
+    content: bytes = _safetensors().numpy.save(dict(tensors), metadata={key: note})
+    return content
 
 
 def read_tensors(path: str | os.PathLike[str], most_bytes: int) -> tuple[dict[str, Array], dict[str, str]]:
-    """Return the arrays in a safetensors file and its metadata: the note that `write_tensors` left, by its key.
+    """Return the arrays in a safetensors file and its metadata: the note that `as_safetensors` put there, by its key.
 
     Raises DataError for a file that cannot be read, is no whole safetensors file, or is larger than `most_bytes`.
     """

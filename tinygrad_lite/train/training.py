@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import hashlib
 import itertools
 import math
 from collections.abc import Iterator
@@ -14,7 +16,8 @@ from tinygrad_lite.data.batches import whole_number
 from tinygrad_lite.errors import AnomalyError, ArgumentError, DivergenceError
 from tinygrad_lite.nn import Evaluation, Module, Objective
 from tinygrad_lite.optim import Optimizer, Schedule, clip_by_norm, clip_by_value
-from tinygrad_lite.tensor import wrap
+from tinygrad_lite.optim.clipping import norm_of
+from tinygrad_lite.tensor import Array, wrap
 from tinygrad_lite.train.history import History
 from tinygrad_lite.train.measuring import figures, hits, labels_of, measure
 from tinygrad_lite.train.stopping import EarlyStopping
@@ -79,7 +82,7 @@ class Training:
         """The figures of the epoch so far, each batch counted by its rows."""
         self._parameters = net.named_parameters()
         self.has_classes = labels_of(rows[1]) is not None
-        self._last_good = [parameter._array for _, parameter in self._parameters]
+        self._last_good: list[Array] = []
         if plan.early_stopping is not None:
             self.check_column(plan.early_stopping.monitor)
 
@@ -106,6 +109,17 @@ class Training:
         if column is not None and column not in self.columns():
             raise ArgumentError(f"the history will have no column {column!r}; it has {', '.join(self.columns())}")
 
+    @functools.cached_property
+    def data(self) -> dict[str, str]:
+        """What the rows are, with a hash of all of them, by which a checkpoint knows the data it was made with."""
+        said = {}
+        for name, rows in (("training rows", self.rows), ("validation rows", self.validation or ())):
+            found = hashlib.blake2b(digest_size=8)
+            for array in rows:
+                found.update(np.ascontiguousarray(array).data)
+            said[name] = ", ".join(f"{array.dtype} {array.shape}" for array in rows) + f": {found.hexdigest()}"
+        return said
+
     @property
     def batches(self) -> int:
         """How many batches an epoch has."""
@@ -118,6 +132,7 @@ class Training:
         `detect_anomaly`; the parameters are then what they were when the objective was last finite.
         """
         plan = self.plan
+        self._last_good = [parameter._array for _, parameter in self._parameters]  # resumed ones are others
         batches = mini_batches(*self.rows, plan.batch_size, seed=plan.seed, epoch=self.epoch)
         try:
             for x, t in itertools.islice(batches, self.batch, None):
@@ -178,7 +193,7 @@ class Training:
         plan = self.plan
         if plan.gradient_norms:
             norms = {
-                f"gradient_norm.{name}": math.sqrt(np.vdot(parameter.grad, parameter.grad))
+                f"gradient_norm.{name}": norm_of([parameter.grad])
                 for name, parameter in self._parameters
                 if parameter.grad is not None
             }

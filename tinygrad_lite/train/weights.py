@@ -6,8 +6,9 @@ import os
 from pathlib import Path
 
 from tinygrad_lite.errors import ArgumentError
+from tinygrad_lite.files import replacing
 from tinygrad_lite.nn import Module
-from tinygrad_lite.train.tensor_files import CHECKPOINT, read_tensors, write_tensors
+from tinygrad_lite.train.tensor_files import CHECKPOINT, as_safetensors, read_tensors
 
 _ROOM_BESIDES_WEIGHTS = 64 << 20
 
@@ -28,7 +29,9 @@ def save_weights(net: Module, path: str | os.PathLike[str]) -> Path:
     """
     if Path(path).suffix != ".safetensors":
         raise ArgumentError(f"weights are written as .safetensors, not as {os.fspath(path)!r}")
-    write_tensors(path, net.state_dict(), "format", "tinygrad_lite weights 1")
+    content = as_safetensors(net.state_dict(), "format", "tinygrad_lite weights 1")
+    with replacing(path) as file:
+        file.write(content)
     return Path(path)
 
 
