@@ -268,7 +268,11 @@ def test_resume_starts_where_there_is_nothing(train, tmp_path):
 def test_resume_goes_on_when_the_number_of_epochs_is_raised_and_tells_only_the_new_epochs(train, tmp_path):
     train("--out", tmp_path / "raised")
     raised = train("--out", tmp_path / "raised", "--resume", "--set", "train.epochs=4")
-    assert [line.split(":")[0] for line in raised.err.splitlines()] == ["epoch 3/4", "epoch 4/4"]
+    assert [line.split(":")[0] for line in raised.err.splitlines()] == [
+        "going on after 2 epochs and 0 batches",
+        "epoch 3/4",
+        "epoch 4/4",
+    ]
     whole = train("--out", tmp_path / "whole", "--set", "train.epochs=4")
     assert raised.last_line == whole.last_line
     contents = [{name: state[0] for name, state in state_of(tmp_path / name).items()} for name in ("raised", "whole")]

@@ -147,7 +147,7 @@ def plant(experiment: Experiment, folder: pathlib.Path, name: str, **content: An
 
 def plant_result(experiment: Experiment, folder: pathlib.Path, faults: int, cross_entropy: float) -> None:
     test = {"faults": faults, "cross_entropy": cross_entropy, "rows": 10_000}
-    plant(experiment, folder, "result.json", epochs=20, test=test)
+    plant(experiment, folder, "result.json", epochs=20, last={}, test=test)
 
 
 @pytest.fixture(scope="module")

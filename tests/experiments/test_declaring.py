@@ -145,7 +145,7 @@ def test_the_docstring_of_the_optimizer_names_the_rules_defaults():
         (ObjectiveSection, "l1", -1e-9, "a finite number ≥ 0, got -1e-09"),
         (OptimizerSection, "lr", 0.0, "a finite number > 0, got 0.0"),
         (ScheduleSection, "factor", 1.5, "a number > 0 and ≤ 1, got 1.5"),
-        (DataSection, "random_labels", 1, "a whole number from 2 to 1e6, got 1"),
+        (DataSection, "random_labels", 1, "a whole number from 2 to 1000, got 1"),
         (DataSection, "validation", "train", 'a whole number from 0 to 1e9, or "test", got "train"'),
         (NetSection, "hidden", 300, "a list, got 300"),
         (NetSection, "hidden", {"first": 3}, 'a list, got {"first" = 3}'),

@@ -242,7 +242,6 @@ NAN = np.array([[0.0, 1.0], [np.nan, 0.0]])
         (LOGITS, LABELS, "softmax", ArgumentError, 'output="identity"'),
         (LOGITS, LABELS, "sigmoid", ArgumentError, 'output="identity"'),
         (np.full((2, 2), 0.4), np.array([0, 1]), "softmax", ArgumentError, "add up to 1, but row 0 to 0.8"),
-        (np.zeros((2, 2)), np.array([0, 1]), "sigmoid", ArgumentError, "gives no probabilities"),
         (NAN, np.array([0, 1]), "identity", ArgumentError, "row 1 of the prediction.*1 of 2"),
         (NAN, np.array([0, 1]), "softmax", ArgumentError, "row 1 of the prediction"),
         (np.array([[np.inf, 0.0]]), np.array([0]), "identity", ArgumentError, "gives no probabilities"),
@@ -279,3 +278,9 @@ def test_everything_goes_through_json_and_comes_back():
 
 def test_an_infinite_cross_entropy_is_null_in_json():
     assert Metrics(np.eye(2, dtype=int), cross_entropy=math.inf).to_dict()["cross_entropy"] is None
+
+
+def test_sigmoids_that_have_all_underflowed_say_nothing_of_the_class():
+    found = classification_metrics(np.zeros((2, 4)), np.array([0, 1]), output="sigmoid")
+    assert (found.faults, found.confusion[:, 0].tolist()) == (1, [1, 1, 0, 0])
+    assert found.cross_entropy == pytest.approx(np.log(4))

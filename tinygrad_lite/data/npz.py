@@ -72,7 +72,7 @@ def read_npz(path: str | os.PathLike[str], pixels: str = "unit") -> tuple[Rows, 
     name = repr(os.fspath(path))
     try:
         if os.path.exists(path) and not os.path.isfile(path):
-            raise DataError(f"{name} is not a file")
+            raise DataError(f"{name} cannot be read: it is not a file; check the path")
         with _InSmallParts(io.FileIO(path)) as file, zipfile.ZipFile(file) as archive:
             arrays = _read_arrays(archive, name, os.fstat(file.fileno()).st_size)
     except DataError:

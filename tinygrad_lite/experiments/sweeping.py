@@ -154,19 +154,20 @@ def _outcomes(runs: Sequence[SweepRun], folder: Path, jobs: int | None, places: 
     origin = Origin(os.getpid(), os.getcwd())
     # The threads follow from `jobs` alone: if they followed from the runs that are left, so would the last bits.
     threads = max(1, cores // (jobs or cores))
-    left = {run.name: run for run in runs}
+    left, fruitless = {run.name: run for run in runs}, 0
     while left:
         tasks = [
             joblib.delayed(_run_one)(name, as_json(run.experiment), folder / "runs" / name, places, origin, threads)
             for name, run in left.items()
         ]
-        before = len(left)
         try:
-            for name, outcome in joblib.Parallel(min(jobs or cores, before), return_as="generator_unordered")(tasks):
+            for name, outcome in joblib.Parallel(min(jobs or cores, len(left)), return_as="generator_unordered")(tasks):
                 del left[name]
+                fruitless = 0
                 yield name, outcome
         except BrokenProcessPool:
-            if len(left) == before:  # it would break again
+            fruitless += 1
+            if fruitless == 3:
                 yield from ((name, "failed, its process was killed, for lack of memory perhaps") for name in left)
                 return
 

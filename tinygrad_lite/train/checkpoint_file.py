@@ -95,6 +95,7 @@ def load_checkpoint(training: Training, path: str | os.PathLike[str]) -> None:
     _put_generators(training.net.named_generators(), note.generators, name)
     training.net.load_state_dict(_below("net.", tensors))
     training.optimizer.load_state_dict(_below("optimizer.", tensors))
+    training.begin_from_here()
     training.history.rows[:] = history
     training.epoch, training.batch, training.seen = position
     training.sums.clear()

@@ -85,7 +85,7 @@ def fit(
     else:
         with checkpoints.alone():
             checkpoints.begin(training, resume)
-            if progress and (training.epoch or training.batch):
+            if progress and (training.epoch or training.batch) and training.epoch < epochs and not training.stopped:
                 sys.stderr.write(f"going on after {training.epoch} epochs and {training.batch} batches\n")
             _run(training, checkpoints, callbacks, progress)
     return training.history

@@ -17,7 +17,7 @@ from tinygrad_lite.errors import AnomalyError, ArgumentError, DivergenceError
 from tinygrad_lite.nn import Evaluation, Module, Objective
 from tinygrad_lite.optim import Optimizer, Schedule, clip_by_norm, clip_by_value
 from tinygrad_lite.optim.clipping import norm_of
-from tinygrad_lite.tensor import Array, wrap
+from tinygrad_lite.tensor import wrap
 from tinygrad_lite.train.history import History
 from tinygrad_lite.train.measuring import figures, hits, labels_of, measure
 from tinygrad_lite.train.stopping import EarlyStopping
@@ -82,9 +82,13 @@ class Training:
         """The figures of the epoch so far, each batch counted by its rows."""
         self._parameters = net.named_parameters()
         self.has_classes = labels_of(rows[1]) is not None
-        self._last_good: list[Array] = []
+        self.begin_from_here()
         if plan.early_stopping is not None:
             self.check_column(plan.early_stopping.monitor)
+
+    def begin_from_here(self) -> None:
+        """Take the parameters as they are for those to go back to, should the training diverge."""
+        self._last_good = [parameter._array for _, parameter in self._parameters]
 
     def stop(self) -> None:
         """End the training after the epoch it is in."""
@@ -132,7 +136,6 @@ class Training:
         `detect_anomaly`; the parameters are then what they were when the objective was last finite.
         """
         plan = self.plan
-        self._last_good = [parameter._array for _, parameter in self._parameters]  # resumed ones are others
         batches = mini_batches(*self.rows, plan.batch_size, seed=plan.seed, epoch=self.epoch)
         try:
             for x, t in itertools.islice(batches, self.batch, None):
