@@ -32,6 +32,7 @@ from tinygrad_lite.train import (
     predict,
 )
 from tinygrad_lite.train.checkpoints import BEST
+from tinygrad_lite.train.measuring import measure_prediction
 
 
 @dataclass(frozen=True)
@@ -114,7 +115,7 @@ class _DeclaredCheckpoints(Checkpoints):
 def _tested(experiment: Experiment, net: MLP, history: History, rows: Rows) -> Run:
     prediction = predict(net, rows.test[0])
     metrics = None if rows.labels is None else classification_metrics(prediction, rows.labels, output=net.output)
-    test = measure(net, build_objective(experiment), *rows.test)
+    test = measure_prediction(net, build_objective(experiment), prediction, rows.test[1])
     return Run(experiment, net, history, prediction, test, metrics)
 
 

@@ -100,9 +100,9 @@ def run_sweep(
     folder, places = Path(out).absolute(), [str(place) for place in searched(folders)]
     for run in runs:
         RunFolder(folder / "runs" / run.name).check(run.experiment, resume=True)
-    to_do = [run for run in runs if not _has_ended(run, RunFolder(folder / "runs" / run.name))]
     folder.mkdir(parents=True, exist_ok=True)
     with locked(folder):
+        to_do = [run for run in runs if not _has_ended(run, RunFolder(folder / "runs" / run.name))]
         remove_unfinished(folder)
         with replacing(folder / "sweep.json") as file:
             file.write(as_json(experiment))

@@ -32,7 +32,7 @@ def clip_by_norm(parameters: Iterable[Tensor], limit: float) -> float:
     >>> w.grad
     array([0.6, 0.8])
     """
-    limit = _positive(limit)
+    limit = positive_limit("the limit of a gradient", limit)
     found = _gradients(parameters)
     with np.errstate(all="ignore"):  # what is too large or too small for the short way is seen and done the long way
         norm = norm_of([gradient for _, gradient in found])
@@ -53,20 +53,24 @@ def clip_by_value(parameters: Iterable[Tensor], limit: float) -> None:
     >>> w.grad
     array([ 1. , -0.5])
     """
-    limit = _positive(limit)
+    limit = positive_limit("the limit of a gradient", limit)
     with np.errstate(all="ignore"):  # a limit beyond float32 is an infinite one
         for parameter, gradient in _gradients(parameters):
             parameter.grad = np.clip(gradient, -limit, limit)
 
 
-def _positive(limit: float) -> float:
-    """Return the limit as a Python number, for a NumPy scalar would promote float32."""
+def positive_limit(name: str, limit: float) -> float:
+    """Return a limit as a Python number, for a NumPy scalar would promote float32; raises ArgumentError unless > 0.
+
+    >>> positive_limit("clip_norm", np.float32(0.5))
+    0.5
+    """
     try:
-        number = float(limit)
-    except (TypeError, ValueError, OverflowError):
+        number = float(limit) if isinstance(limit, int | float | np.floating | np.integer) else math.nan
+    except OverflowError:  # of an integer beyond all floats
         number = math.nan
     if not number > 0:
-        raise ArgumentError(f"the limit of a gradient must be a positive number, got {limit!r}")
+        raise ArgumentError(f"{name} must be a positive number, got {limit!r}")
     return number
 
 

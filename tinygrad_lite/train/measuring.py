@@ -62,10 +62,20 @@ def measure(net: Module, objective: Objective, x: np.ndarray, t: np.ndarray) -> 
     >>> sorted(measure(net, nn.CrossEntropy() + 0.1 * nn.L2(), np.zeros((4, 3)), np.array([0, 0, 1, 0])).items())
     [('accuracy', 0.75), ('cross_entropy', 0.693...), ('l2', 0.0), ('loss', 0.693...)]
     """
-    prediction = predict(net, x)
+    return measure_prediction(net, objective, predict(net, x), t)
+
+
+def measure_prediction(net: Module, objective: Objective, prediction: np.ndarray, t: np.ndarray) -> dict[str, float]:
+    """Return what `measure` does for a prediction that `net` has already made.
+
+    >>> import numpy as np
+    >>> from tinygrad_lite import nn
+    >>> measure_prediction(nn.Identity(), nn.MSE(), np.array([[2.0]]), np.array([[0.0]]))
+    {'loss': 4.0}
+    """
     with no_grad():
         evaluation = objective.evaluate_prediction(net, prediction, t)
-    return figures(evaluation, hits(prediction, t), len(x))
+    return figures(evaluation, hits(prediction, t), len(prediction))
 
 
 def figures(evaluation: Evaluation, hit: int | None, rows: int) -> dict[str, float]:

@@ -16,7 +16,7 @@ from tinygrad_lite.data.batches import whole_number
 from tinygrad_lite.errors import AnomalyError, ArgumentError, DivergenceError
 from tinygrad_lite.nn import Evaluation, Module, Objective
 from tinygrad_lite.optim import Optimizer, Schedule, clip_by_norm, clip_by_value
-from tinygrad_lite.optim.clipping import norm_of
+from tinygrad_lite.optim.clipping import norm_of, positive_limit
 from tinygrad_lite.tensor import wrap
 from tinygrad_lite.train.history import History
 from tinygrad_lite.train.measuring import figures, hits, labels_of, measure
@@ -43,12 +43,8 @@ class Plan:
         for name, least in (("epochs", 1), ("batch_size", 1), ("seed", 0)):
             object.__setattr__(self, name, whole_number(name, getattr(self, name), at_least=least))
         for name in ("clip_norm", "clip_value"):
-            limit = getattr(self, name)
-            if limit is None:
-                continue
-            if not isinstance(limit, int | float | np.number) or not limit > 0:
-                raise ArgumentError(f"{name} must be a positive number, or None for no clipping, got {limit!r}")
-            object.__setattr__(self, name, float(limit))
+            if getattr(self, name) is not None:
+                object.__setattr__(self, name, positive_limit(name, getattr(self, name)))
         if not isinstance(self.schedule, Schedule | None):
             raise ArgumentError(f"schedule must be optim.Cosine(20) or the like, or None, got {self.schedule!r}")
         if not isinstance(self.early_stopping, EarlyStopping | None):
