@@ -23,8 +23,9 @@ from tinygrad_lite.graphs import labels
 from tinygrad_lite.graphs.dot import dot_text
 from tinygrad_lite.graphs.saving import save
 from tinygrad_lite.graphs.svg import Renderer, svg_text
+from tinygrad_lite.primitives import Primitive
 
-Kind: TypeAlias = Literal["operation", "parameter", "constant"]
+Kind: TypeAlias = Literal["operation", "parameter", "input", "state", "constant"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +35,8 @@ class GraphNode:
     id: int
     """Its position in the graph."""
     kind: Kind
-    """An operation, a parameter (a leaf that requires a gradient) or a constant (everything else)."""
+    """An operation, a parameter (a leaf that requires a gradient), an input (an argument of a traced function), state
+    (any other Tensor that was there before, such as an optimizer's), or a constant (everything else)."""
     shape: tuple[int, ...]
     dtype: np.dtype[Any] | None
     """None for a Python number, which takes the dtype of what it meets."""
@@ -50,8 +52,23 @@ class GraphNode:
     """The id of each operand, in the order of the operands."""
     settings: tuple[str, ...] = ()
     """The static arguments that change what is computed, as text: `axis=1`."""
+    place: str = ""
+    """Where the user's code computed it, file and line; empty unless it was traced."""
+    back_through: int | None = None
+    """In a backward sweep: the id of the operation that the sweep went back through when it computed this."""
     static: Mapping[str, Any] = field(default_factory=dict, compare=False, repr=False)
     """The static arguments themselves; nodes are compared by `settings`."""
+    operation: Primitive | None = field(default=None, compare=False, repr=False)
+    """The entry of the tables that computed it, None for what was not computed."""
+    array: Any = field(default=None, compare=False, repr=False)
+    """Its values as an array; an `Absent`, which has shape, dtype and strides only, where the tape did not keep them."""
+    weak: frozenset[int] = field(default=frozenset(), compare=False, repr=False)
+    """The positions of the operands without axes that count as Python numbers here: they do not widen the dtype."""
+
+    @property
+    def values(self) -> np.ndarray | None:
+        """Its values as they were recorded, None where they were not kept."""
+        return self.array if isinstance(self.array, np.ndarray) else None
 
 
 class Edge(NamedTuple):
@@ -60,6 +77,14 @@ class Edge(NamedTuple):
     source: int
     target: int
     position: int
+
+
+class Update(NamedTuple):
+    """An effect: `target`, a parameter or state, takes the value of `source`, or gets it as its gradient."""
+
+    target: int
+    source: int
+    what: Literal["value", "gradient"]
 
 
 @dataclass(frozen=True, repr=False)
@@ -78,6 +103,10 @@ class Graph:
     nodes: tuple[GraphNode, ...]
     outputs: tuple[int, ...]
     """The ids of the results."""
+    updates: tuple[Update, ...] = ()
+    """What the traced function assigned, and the gradients that it left."""
+    cotangents: tuple[tuple[int, int], ...] = ()
+    """Pairs of a value and ∂(result)/∂(that value), by id, in the order of the backward sweep."""
 
     @property
     def edges(self) -> tuple[Edge, ...]:
