@@ -5,7 +5,7 @@ With this library, one can:
 - compute with plain NumPy on a `Tensor`, and call `backward()`; or take `grad(f)` of a function of arrays;
 - declare networks (`nn`), objectives with penalties (`nn`) and optimizers (`optim`), and `fit` them;
 - hold a handwritten gradient against the automatic and the numeric one with `check_gradients`;
-- look at the computation with `graph`.
+- look at the computation with `graph` and `trace`.
 """
 
 from importlib import import_module
@@ -33,7 +33,7 @@ from tinygrad_lite.version import VERSION
 
 if TYPE_CHECKING:
     from tinygrad_lite.check import Claim, Derivation, check_gradients
-    from tinygrad_lite.graphs import graph
+    from tinygrad_lite.graphs import graph, trace
     from tinygrad_lite.train import fit
 
 __version__ = VERSION
@@ -57,13 +57,15 @@ __all__ = [
     "no_grad",
     "per_example_grad",
     "primitive",
+    "trace",
     "value_and_grad",
     "vjp",
     *_functions,
 ]
 
 # Importing the package costs little more than importing NumPy: these rooms are entered when they are first named.
-_ROOM_OF = {"Claim": "check", "Derivation": "check", "check_gradients": "check", "fit": "train", "graph": "graphs"}
+_ROOM_OF = {"Claim": "check", "Derivation": "check", "check_gradients": "check", "fit": "train", "graph": "graphs",
+            "trace": "graphs"}  # fmt: skip
 _ROOMS = ("analytic", "check", "data", "experiments", "graphs", "nn", "optim", "testing", "train")
 
 

@@ -16,6 +16,7 @@ from numpy.typing import DTypeLike
 from tinygrad_lite import primitives as p
 from tinygrad_lite import refusals
 from tinygrad_lite.errors import ArgumentError, DetachError, DtypeError, IndexingError, ShapeError, UnsupportedError
+from tinygrad_lite.mode import MODE
 from tinygrad_lite.primitives.reductions import Axis, plain_axis
 
 if TYPE_CHECKING:
@@ -251,6 +252,7 @@ class ArrayInterface(refusals.Refusals):
         return len(self._array)
 
     def __contains__(self, value: Operand) -> bool:
+        self._refuse_to_fix("`in`")
         return bool((self == value)._array.any())
 
     def __iter__(self) -> Iterator[Tensor]:
@@ -289,6 +291,7 @@ class ArrayInterface(refusals.Refusals):
                 f"the truth of {self.size} values is ambiguous; use .numpy().any() or .numpy().all(), "
                 "and find a Tensor in a list by its identity, with `is`"
             )
+        self._refuse_to_fix("bool()")
         return bool(self._array)
 
     def _only_value(self, conversion: str) -> Any:
@@ -298,6 +301,18 @@ class ArrayInterface(refusals.Refusals):
         return self._array
 
     def _refuse_to_detach(self, conversion: str) -> None:
+        self._refuse_to_cut(conversion)
+        self._refuse_to_fix(conversion)
+
+    def _refuse_to_fix(self, conversion: str) -> None:
+        if MODE.get().capture is not None:
+            raise DetachError(
+                f"{conversion} of a Tensor of shape {self.shape} while its computation is traced: the number would be "
+                "a constant of the graph; keep computing with the Tensor itself, choose with np.where instead of by a "
+                "branch, and return what is to be looked at"
+            )
+
+    def _refuse_to_cut(self, conversion: str) -> None:
         if self.requires_grad:  # type: ignore[attr-defined]  # Tensor is the only subclass
             raise DetachError(
                 f"{conversion} would cut this Tensor of shape {self.shape} off its graph; keep computing with the "

@@ -32,6 +32,8 @@ class Mode(NamedTuple):
     """The same for what arrives in a backward sweep, whose rules may meet infinities that the engine takes out."""
     whole: bool = False
     """Whether nodes keep all their operands and results, also of operations without a derivative, to be run again."""
+    capture: Any = None
+    """The `Capture`, which this room cannot name, that every operation is told to; None if no call is captured."""
 
 
 MODE: ContextVar[Mode] = ContextVar("tinygrad_lite_mode", default=Mode())  # noqa: B039 - Mode is immutable

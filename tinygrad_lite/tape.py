@@ -18,7 +18,7 @@ import numpy as np
 from tinygrad_lite.anomaly import examine_cotangent, examine_seed
 from tinygrad_lite.errors import DefinitionError
 from tinygrad_lite.mode import MODE, ModeChange
-from tinygrad_lite.primitives import Primitive, equal, isfinite, logical_and, logical_not, where
+from tinygrad_lite.primitives import Primitive, zero_kept_zero
 from tinygrad_lite.primitives.definition import Value
 from tinygrad_lite.primitives.primitive import Plan
 
@@ -128,8 +128,8 @@ def tape(*roots: AnyNode, after: int = -1) -> list[AnyNode]:
 
 # ----- The backward sweep -----
 
-Lift: TypeAlias = Callable[[Value, AnyNode], Value]
-"""Turns an array and the node it came from into a Tensor, so that a sweep is itself recorded."""
+Lift: TypeAlias = Callable[[Value, AnyNode | None], Value]
+"""Turns an array and the node it came from, None for a constant, into a Tensor, so that a sweep is itself recorded."""
 
 
 def leading_to(targets: Iterable[AnyNode], nodes: list[AnyNode]) -> list[AnyNode]:
@@ -165,7 +165,10 @@ def sweep(
     pending = dict(cotangents)
     owned: set[AnyNode] = set()  # nodes whose pending cotangent is an array that nothing else refers to
     masked = set(selected)  # what lies behind an operation that selects: there 0 · ∞ is 0
-    anomaly = MODE.get().anomaly_of_cotangents
+    mode = MODE.get()
+    anomaly, capture = mode.anomaly_of_cotangents, mode.capture
+    if capture is not None and lift is None:
+        return capture.swept(nodes, cotangents, ends, selected)  # type: ignore[no-any-return]  # as declared there
     if anomaly is not None:
         for cotangent in cotangents.values():
             examine_seed(anomaly, cotangent)
@@ -177,6 +180,9 @@ def sweep(
             if g is None:  # it was used only where there is no derivative
                 continue
             primitive = node.primitive
+            if capture is not None:
+                capture.arrived(node, g)
+                capture.sweeping(node)
             output, operands = (node.output, node.operands) if lift is None else _lifted(node, lift)
             is_masked = primitive.selects or node in masked
             jointly = None if primitive.joint is None else primitive.joint(g, output, *operands, **node.static)
@@ -189,7 +195,7 @@ def sweep(
                     continue
                 is_guarded = primitive.poles or (primitive.is_elementwise and node in masked)
                 if is_guarded and gx is not g and gx.shape == g.shape:
-                    gx = _zero_kept_zero(g, gx)
+                    gx = zero_kept_zero(g, gx)
                 if is_masked:
                     masked.add(parent)
                 if gx.shape != parent.shape:
@@ -210,6 +216,10 @@ def sweep(
                         owned.add(parent)
                 if anomaly is not None:
                     examine_cotangent(anomaly, node, i, g, pending[parent])
+    if capture is not None:
+        capture.sweeping(None)
+        for end, g in pending.items():
+            capture.arrived(end, g)
     if lift is not None:
         return pending
     return {end: np.asarray(g, order="C") if end in owned else np.array(g, order="C") for end, g in pending.items()}
@@ -226,7 +236,7 @@ def _lifted(node: Node, lift: Lift) -> tuple[Value, list[Value]]:
     """Return the output and the operands of `node` as Tensors that remember where they came from."""
     output = None if node.output is None else lift(node.output, node)
     operands = [
-        value if parent is None or type(value) is not np.ndarray else lift(value, parent)
+        lift(value, parent) if type(value) is np.ndarray else value
         for value, parent in zip(node.operands, node.inputs, strict=True)
     ]
     return output, operands
@@ -244,11 +254,3 @@ def _summed_to(shape: tuple[int, ...], g: Value, primitive: Primitive, operand: 
             f"for an operand of shape {shape}"
         )
     return total
-
-
-def _zero_kept_zero(g: Value, gx: Value) -> Value:
-    """Return `gx` with 0 where a cotangent of zero met a pole: 0 · ∞ = 0, for what is not asked about has no slope."""
-    finite = isfinite(gx)
-    if isinstance(finite, np.ndarray | np.bool) and finite.all():
-        return gx
-    return where(logical_and(equal(g, 0), logical_not(finite)), 0, gx)

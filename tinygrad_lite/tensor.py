@@ -58,7 +58,7 @@ def record(primitive: Primitive, operands: tuple[Any, ...], static: dict[str, An
         bit <<= 1
     if weak:
         values = _strong_without_floats(values, operands)
-    recording, scope, places, anomaly, _, whole = MODE.get()
+    recording, scope, places, anomaly, _, whole, capture = MODE.get()
     forward = primitive.forward
     if anomaly is not None:
         forward = silent(forward)  # for we tell more than NumPy's warning
@@ -70,6 +70,9 @@ def record(primitive: Primitive, operands: tuple[Any, ...], static: dict[str, An
         result = np.asarray(result)
     if foreign and (result.base is not None or any(result is operand for operand in operands)):
         result = result.copy()  # it may lie in an array of the user's own
+    if capture is not None:
+        values, result = capture.computed(primitive, operands, values, static, result, recording)
+        foreign = False
     tensor = _new(Tensor)
     tensor._array = result
     tensor._node = tensor._name = None
@@ -88,6 +91,8 @@ def record(primitive: Primitive, operands: tuple[Any, ...], static: dict[str, An
             tensor._node = Node(primitive, static, plan, tuple(inputs), tuple(values), result, scope)
             if places:
                 tensor._node.place = user_place()
+            if capture is not None:
+                capture.recorded(tensor)
     return tensor
 
 
@@ -170,8 +175,16 @@ def carries_gradient(value: Any) -> bool:
 
 
 def values_of(operand: Tensor | Array) -> Array:
-    """Return the values of a Tensor, read-only, or the array itself."""
-    return operand.data if isinstance(operand, Tensor) else operand
+    """Return the values of a Tensor, not to be written to, or the array itself."""
+    return operand._array if isinstance(operand, Tensor) else operand
+
+
+def without_history(array: Array) -> Tensor:
+    """Make a Tensor of an array that nobody else will write to; to a capture it is a constant if it is new."""
+    tensor, capture = wrap(array, None), MODE.get().capture
+    if capture is not None:
+        capture.made(tensor)
+    return tensor
 
 
 def explained(problem: Exception, primitive: Primitive, values: list[Any], static: dict[str, Any]) -> Exception:
@@ -222,21 +235,29 @@ class Tensor(ArrayInterface):
     def __init__(
         self, data: ArrayLike, requires_grad: bool = False, dtype: DTypeLike | None = None, name: str | None = None
     ) -> None:
+        capture = MODE.get().capture
         if isinstance(data, Tensor):
-            data._refuse_to_detach("Tensor()")
-            data = data._array
-        array = np.array(plain_array(data), dtype=dtype, order="C")
+            data._refuse_to_cut("Tensor()")
+            if capture is not None and dtype is not None:
+                data = data.astype(dtype)
+            data, is_new = data._array, capture is None
+        else:
+            data, is_new = plain_array(data), True
+        array = np.array(data, dtype=dtype, order="C") if is_new else data
         supported_dtype(array.dtype)
         self._array = array if array.dtype.isnative else array.astype(array.dtype.newbyteorder("="))
         self._name = name
         self._node = None
         self.requires_grad = requires_grad
+        if capture is not None:
+            capture.made(self)
 
     # ----- What it holds -----
 
     @property
     def data(self) -> Array:
         """The values, as a read-only view; `assign` replaces them."""
+        self._refuse_to_fix(".data")
         view = self._array.view()
         view.flags.writeable = False
         return view
@@ -254,24 +275,28 @@ class Tensor(ArrayInterface):
 
     def numpy(self) -> Array:
         """Return a copy of the values that is the caller's own."""
+        self._refuse_to_fix(".numpy()")
         return self._array.copy()
 
     def item(self) -> float:
         """Return the only value as a Python number."""
+        self._refuse_to_fix(".item()")
         if self.size != 1:
             raise ShapeError(f"item() needs exactly one value, this Tensor has shape {self.shape}")
         return self._array.item()  # type: ignore[no-any-return]  # NumPy's stubs lose the type
 
     def detach(self) -> Tensor:
         """Return a Tensor of the same values that carries no gradient."""
-        return wrap(self._array, None)
+        tensor = wrap(self._array, None)
+        tensor._name = self._name
+        return tensor
 
     def assign(self, value: Operand) -> None:
         """Replace the values by others of the same shape; a graph recorded earlier keeps the ones it was recorded with.
 
         This is the only way a Tensor changes; optimizers and `load_state_dict` use it.
         """
-        node, old = self._node, self._array
+        node, old, capture = self._node, self._array, MODE.get().capture
         if type(node) is Node:
             raise GraphError(f"assign() is for leaves; this Tensor was computed by {node.primitive.name}")
         new = value._array if type(value) is Tensor else np.array(plain_array(value))
@@ -279,6 +304,9 @@ class Tensor(ArrayInterface):
             raise DtypeError(f"assign() to {self.name or 'a Tensor'} of dtype {old.dtype} got dtype {new.dtype}")
         if new.shape != old.shape:
             raise ShapeError(f"assign() to {self.name or 'a Tensor'} of shape {old.shape} got shape {new.shape}")
+        if capture is not None:
+            same = value if type(value) is Tensor else new
+            new = capture.assigned(self, same if new.dtype == old.dtype else same.astype(old.dtype))
         self._array = new if new.dtype is old.dtype else new.astype(old.dtype)
 
     # ----- Gradients -----
@@ -308,12 +336,20 @@ class Tensor(ArrayInterface):
     @property
     def grad(self) -> Array | None:
         """The gradient that `backward` has added up here so far, None before the first."""
-        return self._node.grad if isinstance(self._node, Leaf) else None
+        leaf = self._node
+        if not isinstance(leaf, Leaf) or leaf.grad is None:
+            return None
+        capture = MODE.get().capture
+        return leaf.grad if capture is None else capture.gradient_of(leaf)  # a Tensor, computed with as an array is
 
     @grad.setter
     def grad(self, gradient: ArrayLike | None) -> None:
         if not isinstance(self._node, Leaf):
             raise GraphError("only a leaf Tensor that requires a gradient has a .grad")
+        capture = MODE.get().capture
+        if capture is not None:
+            capture.leave(self._node, None if gradient is None else Tensor(gradient, dtype=self.dtype))
+            return
         if gradient is not None:
             given = np.asarray(gradient)
             supported_dtype(given.dtype)
@@ -347,10 +383,13 @@ class Tensor(ArrayInterface):
             )
         else:
             cotangent = self.dtype.type(1) if not self.ndim else np.ones_like(self._array)
-        arrived = sweep(tape(root), {root: cotangent})
+        arrived, capture = sweep(tape(root), {root: cotangent}), MODE.get().capture
         with _adding_up:
             for leaf, gradient in arrived.items():
                 assert isinstance(leaf, Leaf)
+                if capture is not None:
+                    capture.add_gradient(leaf, gradient)
+                    continue
                 leaf.grad = gradient if leaf.grad is None else np.asarray(leaf.grad + gradient)
 
     def __repr__(self) -> str:

@@ -20,8 +20,8 @@ TAPE = ("errors", "primitives", "mode", "anomaly")
 TENSOR = (*TAPE, "tape")
 FUNCTIONAL = (*TENSOR, "tensor", "nested")
 TRANSFORMS = (*FUNCTIONAL, "functional")
-GRAPHS = (*FUNCTIONAL, "files")
-CHECK = (*TRANSFORMS, "transforms", "states", "files", "graphs", "nn", "analytic", "program")
+GRAPHS = (*FUNCTIONAL, "capture", "files")
+CHECK = (*TRANSFORMS, "transforms", "capture", "states", "files", "graphs", "nn", "analytic", "program")
 TRAIN = (*CHECK, "check", "optim", "data", "version")
 EXPERIMENTS = (*TRAIN, "train")
 EVERYTHING = (*EXPERIMENTS, "experiments", "testing")
@@ -35,6 +35,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "primitives": ("errors",),
     "tape": TAPE,
     "tensor": TENSOR,  # with array_interface, refusals and remedies, the part of a Tensor that looks like an array
+    "capture": FUNCTIONAL,
     "functional": FUNCTIONAL,
     "transforms": TRANSFORMS,
     "graphs": GRAPHS,

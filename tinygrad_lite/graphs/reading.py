@@ -1,18 +1,24 @@
-"""Reading the tape behind a Tensor: `graph(tensor)` gives the recorded computation as a `Graph`."""
+"""Where a Graph comes from: the tape behind a Tensor, or the captured call of a function."""
 
 from __future__ import annotations
 
+import inspect
+from collections.abc import Callable, Sequence
 from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 
+from tinygrad_lite.array_interface import supported_dtype
+from tinygrad_lite.capture import Capture, Step, capturing
 from tinygrad_lite.errors import ArgumentError
 from tinygrad_lite.graphs.labels import settings
-from tinygrad_lite.graphs.recorded import Graph, GraphNode
+from tinygrad_lite.graphs.recorded import Graph, GraphNode, Update
 from tinygrad_lite.graphs.scopes import path_to
-from tinygrad_lite.tape import Absent, AnyNode, Leaf, Node, tape
-from tinygrad_lite.tensor import Tensor
+from tinygrad_lite.nested import leaves_of, map_leaves, paths_of
+from tinygrad_lite.primitives import named
+from tinygrad_lite.tape import Absent, AnyNode, Leaf, tape
+from tinygrad_lite.tensor import Tensor, plain_array, wrap
 
 
 def graph(tensor: Tensor) -> Graph:
@@ -21,9 +27,8 @@ def graph(tensor: Tensor) -> Graph:
     Raises ArgumentError for anything but a Tensor.
 
     >>> import tinygrad_lite as tg
-    >>> from tinygrad_lite.graphs import graph
     >>> w = tg.Tensor([1.0, 2.0], requires_grad=True, name="w")
-    >>> print(graph((2 * w).sum()))
+    >>> print(tg.graph((2 * w).sum()))
     %0 = parameter w  2 float64
     %1 = constant 2
     %2 = multiply(%1, %0)  2 float64
@@ -31,71 +36,86 @@ def graph(tensor: Tensor) -> Graph:
     """
     if not isinstance(tensor, Tensor):
         raise ArgumentError(f"graph() reads what is recorded behind a Tensor, got {type(tensor).__name__}")
-    reader = _Reader()
     if tensor._node is None:
-        value = None if tensor.ndim else tensor.item()
-        reader.add(kind="constant", shape=tensor.shape, dtype=tensor.dtype, name=tensor.name, value=value)
-    else:
-        for node in tape(tensor._node):
-            reader.read(node)
-    return Graph(tuple(GraphNode(**facts) for facts in reader.placed()), (len(reader.found) - 1,))
+        return graph_of([Step("constant", tensor._array, name=tensor.name)], (0,))
+    reader = _TapeReader()
+    for node in tape(tensor._node):
+        reader.read(node)
+    return graph_of(reader.steps, (len(reader.steps) - 1,))
 
 
-class _Reader:
-    """Collects the facts of each node, then gives what was not computed the scope of what uses it."""
+def trace(f: Callable[..., Any], *args: Any) -> Graph:
+    """Return the whole computation of the call `f(*args)`: also what needs no gradient, its sweeps, its effects.
 
-    def __init__(self) -> None:
-        self.found: list[dict[str, Any]] = []
-        self.ids: dict[AnyNode, int] = {}
-        # Keyed by identity, which never leaves this object; the tape keeps the arrays alive meanwhile.
-        self.arrays: dict[int, int] = {}
+    Arrays, floats and Tensors among the arguments, nested ones too, are its inputs, under the names of the parameters
+    of `f`; everything else is handed over as it is. Tensors that were there before, such as the parameters of a network
+    or the state of an optimizer, are parameters and state, and what is assigned to them is an update. When the call has
+    returned, all of them hold again what they held before: to trace a training step does not train. Every node knows
+    the line of the user's code. Where the computation would depend on the numbers, as in a branch, DetachError.
 
-    def add(self, **facts: Any) -> int:
-        facts["id"] = len(self.found)
-        self.found.append(facts)
-        return len(self.found) - 1
-
-    def read(self, node: AnyNode) -> None:
-        if isinstance(node, Leaf):
-            self.ids[node] = self.add(kind="parameter", name=node.name, shape=node.shape, dtype=node.dtype)
-            return
-        inputs = tuple(
-            self.constant(operand) if source is None else self.ids[source]
-            for operand, source in zip(node.operands, node.inputs, strict=True)
+    >>> import numpy as np, tinygrad_lite as tg
+    >>> w = tg.Tensor([1.0, 2.0], requires_grad=True, name="w")
+    >>> print(tg.trace(lambda x: np.tanh(x @ w), np.ones((3, 2))))
+    %0 = input x  3×2 float64
+    %1 = parameter w  2 float64
+    %2 = matmul(%0, %1)  3 float64
+    %3 = tanh(%2)  3 float64
+    """
+    capture = Capture()
+    with capturing(capture):
+        given = [_inputs(argument, name, capture) for argument, name in zip(args, _names(f, args), strict=True)]
+        result = f(*given)
+        outputs = [capture.position_of(leaf) for leaf in leaves_of(result) if _is_value(leaf)]
+        effects = capture.effects()
+    if not outputs and not effects:
+        raise ArgumentError(
+            f"{getattr(f, '__name__', f)} returned {result!r} and assigned nothing, so there is nothing to look at; "
+            "return the Tensors that it computes"
         )
-        self.ids[node] = self.operation(node, inputs)
+    return graph_of(capture.steps, tuple(outputs), [Update(*effect) for effect in effects], capture.cotangents)
 
-    def operation(self, node: Node, inputs: tuple[int, ...]) -> int:
-        return self.add(
-            kind="operation",
-            primitive=node.primitive.name,
-            shape=node.shape,
-            dtype=node.dtype,
-            scope=node.scope,
-            inputs=inputs,
-            settings=settings(node.static),
-            static=MappingProxyType(dict(node.static)),
-        )
 
-    def constant(self, operand: Any) -> int:
-        if isinstance(operand, np.ndarray):
-            if id(operand) not in self.arrays:
-                self.arrays[id(operand)] = self.add(kind="constant", shape=operand.shape, dtype=operand.dtype)
-            return self.arrays[id(operand)]
-        if isinstance(operand, Absent):
-            return self.add(kind="constant", shape=operand.shape, dtype=operand.dtype)
-        return self.add(kind="constant", shape=(), dtype=None, value=operand)
+def graph_of(
+    steps: Sequence[Step],
+    outputs: tuple[int, ...],
+    updates: Sequence[Update] = (),
+    cotangents: Sequence[tuple[int, int]] = (),
+) -> Graph:
+    """Return steps as a Graph, each parameter and constant in the scope it belongs to."""
+    users: list[dict[str, None]] = [{} for _ in steps]
+    for step in steps:
+        for source in step.inputs:
+            users[source][step.scope] = None
+    nodes = (_node(i, step, list(scopes)) for i, (step, scopes) in enumerate(zip(steps, users, strict=True)))
+    return Graph(tuple(nodes), outputs, tuple(updates), tuple(cotangents))
 
-    def placed(self) -> list[dict[str, Any]]:
-        """Return the facts, each parameter and constant in the scope it belongs to."""
-        users: list[dict[str, None]] = [{} for _ in self.found]
-        for facts in self.found:
-            for source in facts.get("inputs", ()):
-                users[source][facts["scope"]] = None
-        for facts, scopes in zip(self.found, users, strict=True):
-            if facts["kind"] != "operation":
-                facts["scope"] = _home(facts.get("name"), list(scopes))
-        return self.found
+
+def _node(position: int, step: Step, users: list[str]) -> GraphNode:
+    is_array = hasattr(step.array, "shape")
+    number = step.array if not is_array else step.array.item() if _is_known_number(step) else None
+    return GraphNode(
+        id=position,
+        kind=step.kind,
+        shape=step.array.shape if is_array else (),
+        dtype=step.array.dtype if is_array else None,
+        scope=step.scope if step.kind == "operation" else _home(step.name, users),
+        primitive=None if step.operation is None else step.operation.name,
+        name=step.static["name"] if step.operation is named else step.name,
+        value=number,
+        inputs=step.inputs,
+        settings=settings(step.static),
+        place=step.place,
+        back_through=step.back_through,
+        static=MappingProxyType(dict(step.static)),
+        operation=step.operation,
+        array=step.array,
+        weak=step.weak,
+        carries=step.carries,
+    )
+
+
+def _is_known_number(step: Step) -> bool:
+    return step.kind == "constant" and isinstance(step.array, np.ndarray) and not step.array.ndim
 
 
 def _home(name: str | None, scopes: list[str]) -> str:
@@ -112,3 +132,91 @@ def _home(name: str | None, scopes: list[str]) -> str:
         around = set(path_to(scope))
         common = [outer for outer in common if outer in around]
     return common[-1] if common else ""
+
+
+# ----- The tape -----
+
+
+class _TapeReader:
+    """Collects the steps behind the nodes of a tape, each array that they share once."""
+
+    def __init__(self) -> None:
+        self.steps: list[Step] = []
+        self.positions: dict[AnyNode, int] = {}
+        # Keyed by identity, which never leaves this object; the tape keeps the arrays alive meanwhile.
+        self.arrays: dict[int, int] = {}
+
+    def add(self, step: Step) -> int:
+        self.steps.append(step)
+        return len(self.steps) - 1
+
+    def read(self, node: AnyNode) -> None:
+        if isinstance(node, Leaf):
+            self.positions[node] = self.add(Step("parameter", _stand_in(node), name=node.name))
+            return
+        inputs = tuple(map(self.operand, node.operands, node.inputs))
+        array = _stand_in(node) if node.output is None else node.output
+        self.positions[node] = self.add(
+            Step(
+                "operation",
+                array,
+                node.primitive,
+                inputs,
+                node.static,
+                carries=frozenset(i for i, source in enumerate(node.inputs) if source is not None),
+                scope=node.scope,
+                place=getattr(node, "place", ""),
+            )
+        )
+
+    def operand(self, operand: Any, source: AnyNode | None) -> int:
+        if source is not None:
+            if isinstance(operand, np.ndarray):
+                self.steps[self.positions[source]].array = operand
+            return self.positions[source]
+        if not isinstance(operand, np.ndarray):
+            return self.add(Step("constant", operand))
+        if id(operand) not in self.arrays:
+            self.arrays[id(operand)] = self.add(Step("constant", operand))
+        return self.arrays[id(operand)]
+
+
+def _stand_in(node: AnyNode) -> Absent:
+    return Absent(node.shape, node.dtype, node.strides)
+
+
+# ----- Arguments and results -----
+
+
+def _names(f: Callable[..., Any], args: tuple[Any, ...]) -> list[str]:
+    """Return what `f` calls each of its arguments, its position where it has no name for it."""
+    try:
+        bound = inspect.signature(f).bind(*args).arguments
+    except (TypeError, ValueError):  # it has no signature, or the call itself will say what is wrong with it
+        return [f"argument{i}" for i in range(len(args))]
+    names: list[str] = []
+    for name, value in bound.items():
+        is_rest = inspect.signature(f).parameters[name].kind is inspect.Parameter.VAR_POSITIONAL
+        names += [f"{name}{i}" for i in range(len(value))] if is_rest else [name]
+    return names
+
+
+def _inputs(argument: Any, name: str, capture: Capture) -> Any:
+    """Return an argument with Tensors that the capture knows as inputs in the place of its arrays and floats."""
+    names = iter(paths_of(argument, name))
+
+    def given(leaf: Any) -> Any:
+        called = next(names)
+        if isinstance(leaf, Tensor):
+            return capture.given(leaf, called)
+        if isinstance(leaf, np.ndarray | np.generic | float):
+            tensor = wrap(np.array(plain_array(leaf), order="K"), None)
+            supported_dtype(tensor.dtype)
+            return capture.given(tensor, called)
+        return leaf
+
+    return map_leaves(given, argument)
+
+
+def _is_value(leaf: Any) -> bool:
+    return isinstance(leaf, Tensor | np.ndarray | np.generic | int | float) and not isinstance(leaf, bool)

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any, Literal, NamedTuple, TypeAlias
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from tinygrad_lite.graphs import labels
 from tinygrad_lite.graphs.dot import dot_text
@@ -61,9 +62,11 @@ class GraphNode:
     operation: Primitive | None = field(default=None, compare=False, repr=False)
     """The entry of the tables that computed it, None for what was not computed."""
     array: Any = field(default=None, compare=False, repr=False)
-    """Its values as an array; an `Absent`, which has shape, dtype and strides only, where the tape did not keep them."""
+    """Its values; an `Absent`, which has shape, dtype and strides only, where the tape did not keep them."""
     weak: frozenset[int] = field(default=frozenset(), compare=False, repr=False)
     """The positions of the operands without axes that count as Python numbers here: they do not widen the dtype."""
+    carries: frozenset[int] = field(default=frozenset(), compare=False, repr=False)
+    """The positions of the operands that a gradient flows back to: not what was detached or computed under no_grad."""
 
     @property
     def values(self) -> np.ndarray | None:
@@ -112,6 +115,30 @@ class Graph:
     def edges(self) -> tuple[Edge, ...]:
         """One edge per operand, in the order of the nodes that take them."""
         return tuple(Edge(source, node.id, i) for node in self.nodes for i, source in enumerate(node.inputs))
+
+    def backward(self, cotangent: ArrayLike | None = None) -> Graph:
+        """Return this graph with the computation of the gradients of its result by all its parameters added to it.
+
+        `cotangent` is ∂(what you want)/∂(the result), of the same shape; a scalar needs none. Raises GraphError unless
+        there is one result, and a gradient flows from it to a parameter.
+
+        >>> import tinygrad_lite as tg
+        >>> w = tg.Tensor([1.0, 2.0], requires_grad=True, name="w")
+        >>> graph = tg.graph((w * w).sum()).backward()
+        >>> print(graph)
+        %0 = parameter w  2 float64
+        %1 = multiply(%0, %0)  2 float64
+        %2 = sum(%1)  scalar float64
+        %3 = constant 1.0  scalar float64
+        %4 = reshape(%3, shape=(1,))  1 float64
+        %5 = broadcast_to(%4, shape=(2,))  2 float64
+        %6 = multiply(%5, %0)  2 float64
+        %7 = multiply(%5, %0)  2 float64
+        %8 = add(%6, %7)  2 float64
+        """
+        from tinygrad_lite.graphs.backward import with_backward  # which makes graphs
+
+        return with_backward(self, cotangent)
 
     def to_dot(self) -> str:
         """Return the graph in the DOT language of Graphviz.

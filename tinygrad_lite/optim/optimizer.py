@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from operator import attrgetter
 from typing import Protocol
 
 import numpy as np
 
 from tinygrad_lite.errors import ArgumentError, DefinitionError, GraphError
+from tinygrad_lite.mode import MODE
 from tinygrad_lite.optim.rules import Rule
+from tinygrad_lite.primitives.definition import Value
 from tinygrad_lite.states import load_state
 from tinygrad_lite.tensor import Array, Tensor, wrap
 
@@ -67,9 +70,10 @@ class Optimizer:
 
         Raises GraphError if none has a gradient.
         """
-        t, lr, maximize = self.step_count.item() + 1, self.lr.item(), self.rule.maximize
+        t, lr, values_of = self._at_hand()
+        maximize = self.rule.maximize
         changed: list[Tensor] = []
-        values: list[Array] = []
+        values: list[Value] = []
         for name, parameter in self.parameters.items():
             gradient = parameter.grad
             if gradient is not None:
@@ -77,14 +81,23 @@ class Optimizer:
                 if maximize:
                     gradient = -gradient
                 changed += (parameter, *state)
-                values += self.rule.update(parameter._array, gradient, *[part._array for part in state], lr=lr, t=t)
+                values += self.rule.update(values_of(parameter), gradient, *map(values_of, state), lr=lr, t=t)
         if not changed:
             raise GraphError("step() without a gradient on any parameter; call backward() on the objective first")
-        if t == 1 and [tensor.shape for tensor in changed] != [np.shape(value) for value in values]:
+        if not self.step_count._array and [tensor.shape for tensor in changed] != [np.shape(value) for value in values]:
             raise DefinitionError(f"{self.rule!r}: update() must return the new parameter and {self.rule.state}")
         for tensor, value in zip(changed, values):
-            tensor.assign(wrap(np.asarray(value), None))
+            tensor.assign(value if type(value) is Tensor else wrap(np.asarray(value), None))
         self.step_count.assign(t)
+
+    def _at_hand(self) -> tuple[Value, Value, Callable[[Tensor], Value]]:
+        """Return the number of the step, the learning rate, and what reads a Tensor: all of them Tensors if captured.
+
+        Otherwise they are plain numbers and arrays, with which the equations are faster.
+        """
+        if MODE.get().capture is not None:
+            return self.step_count + 1, self._lr, Tensor.detach
+        return self.step_count.item() + 1, self._lr.item(), attrgetter("_array")
 
     def zero_grad(self) -> None:
         """Forget the gradients that `backward` has left on the parameters."""

@@ -39,6 +39,7 @@ from tinygrad_lite.primitives.elementwise import (
     subtract,
     tanh,
     where,
+    zero_kept_zero,
 )
 from tinygrad_lite.primitives.linalg import matmul
 from tinygrad_lite.primitives.neural import (
@@ -68,6 +69,7 @@ from tinygrad_lite.primitives.reductions import (
 from tinygrad_lite.primitives.shaping import (
     broadcast_to,
     concatenate,
+    contiguous,
     expand_dims,
     getitem,
     one_hot,
@@ -89,6 +91,7 @@ __all__ = [
     "at_most",
     "broadcast_to",
     "concatenate",
+    "contiguous",
     "cos",
     "divide",
     "each",
@@ -151,6 +154,7 @@ __all__ = [
     "var",
     "weighted_sum",
     "where",
+    "zero_kept_zero",
 ]
 
 PRIMITIVES: dict[str, Primitive] = {entry.name: entry for entry in globals().values() if isinstance(entry, Primitive)}

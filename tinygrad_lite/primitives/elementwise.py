@@ -42,7 +42,12 @@ def _power_by_exponent(g: Value, y: Value, x: Value, _p: Value) -> Value:
     return g * y * np.log(np.where(x == 0, np.ones_like(x), x))
 
 
-power = Primitive("power", np.power, _power_by_base, _power_by_exponent, poles=True)
+def _power(x: Any, p: Any) -> Any:
+    """xᵖ; without axes it is taken as Python takes it, so that a captured step count gives the bits of a plain one."""
+    return np.power(x, p) if np.ndim(x) or np.ndim(p) else np.asarray(x)[()] ** np.asarray(p)[()]
+
+
+power = Primitive("power", _power, _power_by_base, _power_by_exponent, poles=True, ufunc=np.power)
 
 # ----- Exponentials and logarithms -----
 
@@ -153,6 +158,24 @@ isfinite = Primitive("isfinite", np.isfinite, None, kinks=_answer)
 logical_and = Primitive("logical_and", np.logical_and, None, None, kinks=_answer)
 logical_or = Primitive("logical_or", np.logical_or, None, None, kinks=_answer)
 logical_not = Primitive("logical_not", np.logical_not, None, kinks=_answer)
+
+
+# ----- What the backward sweep itself computes with -----
+
+
+def _zero_kept_zero(g: Any, gx: Any) -> Any:
+    finite = np.isfinite(gx)
+    return gx if finite.all() else np.where((np.asarray(g) == 0) & ~finite, 0, gx)
+
+
+zero_kept_zero = Primitive(
+    "zero_kept_zero",
+    _zero_kept_zero,
+    None,
+    lambda g, _y, g_before, gx: np.where((g_before == 0) & ~np.isfinite(gx), 0, g),
+    elementwise=True,
+)
+"""The cotangent `gx` made of `g` at a pole, with 0 · ∞ = 0: what is not asked about has no slope."""
 
 
 def _stop_gradient(x: Any) -> Any:

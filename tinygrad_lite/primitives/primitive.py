@@ -48,6 +48,7 @@ class Primitive:
     `lowering(*operands, **static)` says the same as `forward` in other entries. An operation that has kinks, or that
     `selects` some values and leaves others, makes cotangents of zero on purpose: what lies before it keeps them zero.
     `joint` gives the cotangents of all operands at once, None where nothing arrives; the rules then say what is read.
+    `ufunc` is what the operation answers for, where its forward is not that itself.
     """
 
     def __init__(
@@ -61,10 +62,11 @@ class Primitive:
         kinks: Callable[..., Any] | None = None,
         lowering: Callable[..., Any] | None = None,
         joint: Callable[..., Any] | None = None,
+        ufunc: np.ufunc | None = None,
     ) -> None:
         self.name = self.__name__ = self.__qualname__ = name
         self.__module__ = __package__
-        self.ufunc = forward if isinstance(forward, np.ufunc) else None
+        self.ufunc = forward if isinstance(forward, np.ufunc) else ufunc
         self.forward = silent(forward) if poles else forward
         self.poles = poles
         self.is_elementwise = elementwise or (self.ufunc is not None and self.ufunc.signature is None)
@@ -72,8 +74,8 @@ class Primitive:
         self.kinks = kinks
         self.lowering = lowering
         self.joint = joint
-        self.__doc__ = _description(name, forward)
-        self.__signature__ = _signature(forward)
+        self.__doc__ = _description(name, self.ufunc or forward)
+        self.__signature__ = _signature(self.ufunc or forward)
         self._rules = rules
         self.plans: dict[int, Plan | None] = {}
         check_definition(name, forward, rules, kinks, lowering)

@@ -39,7 +39,7 @@ def checkpoint(f: Function) -> Function:
     @functools.wraps(f)
     def checkpointed(*args: Any, **kwargs: Any) -> Any:
         mode = MODE.get()
-        if not mode.record or mode.whole:
+        if not mode.record or mode.whole or mode.capture is not None:
             return f(*args, **kwargs)
         operands = [leaf for leaf in leaves_of(args) if carries_gradient(leaf)]
         segment = _Segment(f, map_leaves(_kept, args), map_leaves(_copied, kwargs), mode.scope)

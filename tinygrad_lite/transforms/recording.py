@@ -13,7 +13,7 @@ from tinygrad_lite.nested import has_parameters, leaves_of, substituted, values_
 from tinygrad_lite.primitives import positive
 from tinygrad_lite.primitives.definition import Value
 from tinygrad_lite.tape import AnyNode, Leaf, leading_to, sweep, tape
-from tinygrad_lite.tensor import Array, Tensor, as_operand, carries_gradient, values_of, wrap
+from tinygrad_lite.tensor import Array, Tensor, as_operand, carries_gradient, values_of, without_history, wrap
 
 Function = Callable[..., Any]
 
@@ -48,13 +48,13 @@ def _tracked(value: Any) -> Tensor:
     """Return a fresh leaf for an argument, or a fresh node on top of one that has a history already."""
     if carries_gradient(value):
         return positive(value)  # type: ignore[no-any-return]  # a Tensor, for its operand is one
-    array = values_of(as_operand(value))
-    if array.dtype.kind != "f":
+    operand = as_operand(value)
+    if operand.dtype.kind != "f":
         raise DtypeError(
-            f"cannot differentiate with respect to {value!r} of dtype {array.dtype}; "
+            f"cannot differentiate with respect to {value!r} of dtype {operand.dtype}; "
             "give floats, for example np.asarray(x, dtype=np.float64)"
         )
-    return transient(Tensor(array)._array, value.name if isinstance(value, Tensor) else None)
+    return transient(Tensor(operand)._array, value.name if isinstance(value, Tensor) else None)
 
 
 def transient(data: Array, name: str | None = None) -> Tensor:
@@ -63,6 +63,9 @@ def transient(data: Array, name: str | None = None) -> Tensor:
     leaf.is_transient = True
     tensor = wrap(data, leaf)
     tensor.name = name
+    capture = MODE.get().capture
+    if capture is not None:
+        capture.made(tensor)
     return tensor
 
 
@@ -88,19 +91,19 @@ def pulled_back(
     path = leading_to(ends, reached)
     is_open = MODE.get().record and (any(map(carries_gradient, cotangents)) or depends_on_others(reached, ends))
     if is_open:
-        seeds = {node: g if isinstance(g, Tensor) else wrap(g, None) for node, g in seeds.items()}
+        seeds = {node: g if isinstance(g, Tensor) else without_history(np.asarray(g)) for node, g in seeds.items()}
     else:
         seeds = {node: values_of(g) for node, g in seeds.items()}
     arrived = sweep(path, seeds, ends=ends, lift=wrap if is_open else None)
     gradients = [_arrived_at(target, arrived) for target in targets]
-    if is_open:
-        return [g if isinstance(g, Tensor) else wrap(np.asarray(g), None) for g in gradients]
-    return gradients
+    if is_open or MODE.get().capture is not None:
+        return [g if isinstance(g, Tensor) else without_history(g) for g in gradients]
+    return [g[()] for g in gradients]
 
 
 def _arrived_at(target: Tensor, arrived: dict[AnyNode, Value]) -> Value:
     gradient = arrived.get(node_of(target))
-    return (np.zeros(target.shape, target.dtype) if gradient is None else gradient)[()]
+    return np.zeros(target.shape, target.dtype) if gradient is None else gradient
 
 
 def depends_on_others(reached: list[AnyNode], ends: set[AnyNode]) -> bool:
@@ -123,7 +126,7 @@ def handed_out(value: Any, recording: Recording) -> Any:
         reached = tape(value._node, after=recording.since - 1)
         if value._node.serial < recording.since or depends_on_others(reached, ends):
             return value
-    return value.numpy()[()]
+    return value.numpy()[()] if MODE.get().capture is None else value.detach()
 
 
 def fitting(given: Any, like: Any, what: str) -> Value:
