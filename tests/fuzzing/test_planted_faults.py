@@ -69,14 +69,16 @@ def _scaled(rule: Callable[..., Any]) -> Callable[..., Any]:
 
 ZERO = {("sign", 0)}
 """Rules that give zero, which cannot be scaled."""
-ONLY_IN_RULES_OF = {"prod_of_others": "prod"}
+CAPTURED = {"contiguous"}
+"""Primitives that stand in captured sweeps alone."""
+ONLY_IN_RULES_OF = {"prod_of_others": "prod", "zero_kept_zero": "log"}
 """Primitives that no forward runs, and so stand on a tape only where a gradient is differentiated."""
 
 DIFFERENTIABLE = [
     (name, position)
     for name, primitive in PRIMITIVES.items()
     for position, rule in enumerate(primitive._rules)
-    if rule is not None and (name, position) not in ZERO
+    if rule is not None and (name, position) not in ZERO and name not in CAPTURED
 ]
 
 

@@ -154,4 +154,15 @@ def _stopped() -> Iterator[Case]:
         yield Case("named", label, drawn(shape), static={"name": "value"}, reference=lambda _, x, name: x)
 
 
-ELEMENTWISE = (*_stopped(), *_unary(), *_binary(), *_choosing(), *_powers(), *_where(), *_casts())
+def _kept(xp: Any, g: Any, gx: Any) -> Any:
+    return xp.where((g == 0) & ~xp.isfinite(gx), 0, gx)
+
+
+def _at_poles() -> Iterator[Case]:
+    for label, shape in UNARY_SHAPES.items():
+        yield Case("zero_kept_zero", label, drawn(shape, shape), reference=_kept)
+    yield Case("zero_kept_zero", "at a pole", lambda _: (np.array([0.0, 1.0, 0.0]), np.array([np.inf, 2.0, 3.0])),
+               reference=_kept)  # fmt: skip
+
+
+ELEMENTWISE = (*_stopped(), *_at_poles(), *_unary(), *_binary(), *_choosing(), *_powers(), *_where(), *_casts())

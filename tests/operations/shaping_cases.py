@@ -55,6 +55,11 @@ def _rearranging() -> Iterator[Case]:
         yield Case("broadcast_to", label, drawn(start), static={"shape": shape})
 
 
+def _in_order() -> Iterator[Case]:
+    for label, shape in {"matrix": MATRIX, "cube": (2, 3, 2), "empty": (0, 3), "0-d": ()}.items():
+        yield Case("contiguous", label, drawn(shape), reference=lambda _, x: x)
+
+
 def _joined(name: str) -> Any:
     return lambda xp, *xs, axis: getattr(xp, name)(xs, axis=axis)
 
@@ -212,4 +217,4 @@ def _picking() -> Iterator[Case]:
         )
 
 
-SHAPING = (*_rearranging(), *_joining(), *_picking())
+SHAPING = (*_rearranging(), *_in_order(), *_joining(), *_picking())

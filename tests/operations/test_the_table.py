@@ -28,6 +28,7 @@ UNMET = {
     ("std", "0-d"): "one value does not spread, and there the root has a kink",
     ("stack", "broadcast"): "all parts have one shape",
     ("weighted_sum", "broadcast"): "all terms have one shape",
+    ("zero_kept_zero", "broadcast"): "a cotangent has the shape of what it is made of",
 }
 """The variants that no case of a primitive meets though it has operands, or axes, for them: each with the reason."""
 

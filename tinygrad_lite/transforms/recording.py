@@ -96,9 +96,12 @@ def pulled_back(
         seeds = {node: values_of(g) for node, g in seeds.items()}
     arrived = sweep(path, seeds, ends=ends, lift=wrap if is_open else None)
     gradients = [_arrived_at(target, arrived) for target in targets]
-    if is_open or MODE.get().capture is not None:
-        return [g if isinstance(g, Tensor) else without_history(g) for g in gradients]
-    return [g[()] for g in gradients]
+    if MODE.get().capture is not None:
+        gradients = [g if isinstance(g, Tensor) else without_history(g) for g in gradients]
+    elif is_open:
+        gradients = [g if isinstance(g, Tensor) else wrap(g, None) for g in gradients]
+    # [()] makes a number of an array without axes, and it selects: to a second sweep what it did not ask for is 0 · ∞ = 0
+    return [g if isinstance(g, Tensor) and g._node is None else g[()] for g in gradients]
 
 
 def _arrived_at(target: Tensor, arrived: dict[AnyNode, Value]) -> Value:
