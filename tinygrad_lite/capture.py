@@ -71,6 +71,7 @@ class Capture:
         self.cotangents: list[tuple[int, int]] = []
         """Pairs of a value and its whole cotangent, in the order in which sweeps came by."""
         self._cells: dict[Tensor, int] = {}
+        self._made: dict[Tensor, int] = {}
         self._gradients: dict[Leaf, Array | None] = {}
         self._own: dict[int, tuple[Array, Array]] = {}
         self._through: int | None = None
@@ -92,7 +93,7 @@ class Capture:
         """Take a Tensor that the call makes of plain numbers for a constant, or for a parameter of its own."""
         if id(tensor._array) not in self.positions:
             is_parameter = isinstance(tensor._node, Leaf) and not tensor._node.is_transient
-            self._add(Step("parameter" if is_parameter else "constant", tensor._array, name=tensor.name))
+            self._made[tensor] = self._add(Step("parameter" if is_parameter else "constant", tensor._array))
 
     def position_of(self, value: Any) -> int:
         """Return the position of a Tensor, an array or a number; what is not known yet becomes a cell or a constant."""
@@ -235,8 +236,10 @@ class Capture:
         ]
         return found
 
-    def undo(self) -> None:
-        """Give cells and gradients back what they held before the call."""
+    def finish(self) -> None:
+        """Take over the names that were given meanwhile, and give cells and gradients back what they held before."""
+        for tensor, position in self._made.items():
+            self.steps[position].name = tensor.name
         for cell, position in self._cells.items():
             cell._array = self.steps[position].array
         for leaf, gradient in self._gradients.items():
@@ -252,7 +255,7 @@ def capturing(capture: Capture) -> Iterator[Capture]:
         try:
             yield capture
         finally:
-            capture.undo()
+            capture.finish()
 
 
 def _in_c_order(gradient: Tensor) -> Tensor:
