@@ -67,6 +67,22 @@ def _parser() -> argparse.ArgumentParser:
     check.add_argument("file", metavar="FILE.py", help="Python that defines claims; it is executed")
     check.add_argument("--json", action="store_true", help="print a JSON list of objects, one a claim")
     check.set_defaults(run=_check)
+    graph = commands.add_parser(
+        "graph",
+        help="draw the computation of an experiment or of a Python function",
+        description="Trace the objective that SPEC.toml declares, on the first rows of a batch, or the function NAME "
+        "of FILE.py, whose arguments must all have defaults, and draw it or print it as a tree. FILE.py is executed.",
+    )
+    graph.add_argument("target", metavar="SPEC.toml|FILE.py:NAME", help="what to trace; NAME may be a Tensor too")
+    graph.add_argument(
+        "-o", "--out", metavar="FILE", help="draw to FILE.svg, .png, .pdf, .html, .dot, .txt, .tex or .py"
+    )
+    graph.add_argument("--backward", action="store_true", help="add the computation of the gradients")
+    graph.add_argument("--values", action="store_true", help="show values on the nodes")
+    graph.add_argument("--cost", action="store_true", help="show FLOPs and bytes on the nodes, and print their table")
+    graph.add_argument("--depth", metavar="N", type=int, help="draw modules deeper than N as one node")
+    _add_settings(graph)
+    graph.set_defaults(run=_graph)
     train = commands.add_parser(
         "train",
         help="run the experiment that a TOML file declares",
@@ -106,6 +122,11 @@ def _parser() -> argparse.ArgumentParser:
 def _add_experiment(command: argparse.ArgumentParser) -> None:
     """Give a command the arguments that say what is run, and on which data."""
     command.add_argument("spec", metavar="SPEC.toml", help="the declaration; also .json, as runs keep it")
+    _add_settings(command)
+
+
+def _add_settings(command: argparse.ArgumentParser) -> None:
+    """Give a command the arguments that change a declaration, and say where its data may lie."""
     command.add_argument(
         "--set",
         metavar="PATH=VALUE",
@@ -141,6 +162,27 @@ def _check(options: argparse.Namespace) -> int:
         if judgement.verdict is None:
             print(f"tinygrad_lite check: {judgement.id} {judgement.cause}", file=sys.stderr)
     return found.status
+
+
+def _graph(options: argparse.Namespace) -> int:
+    from tinygrad_lite.graphs.from_python import graph_in
+
+    if options.target.lower().endswith((".toml", ".json")):
+        from tinygrad_lite.experiments import read_experiment, trace_experiment
+
+        graph = trace_experiment(read_experiment(options.target, options.set), options.data)
+    else:
+        graph = graph_in(options.target)
+    if options.backward and not graph.cotangents:
+        graph = graph.backward()
+    show = ("shape", *["value"] * options.values, *["flops", "bytes"] * options.cost)
+    if options.out is None:
+        print(graph.to_text(show=show, depth=options.depth), end="")
+    else:
+        print(f"wrote {graph.save(options.out, show=show, depth=options.depth)}")
+    if options.cost:
+        print(graph.cost())
+    return 0
 
 
 def _train(options: argparse.Namespace) -> int:

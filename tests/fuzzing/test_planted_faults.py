@@ -145,7 +145,7 @@ def test_a_negative_axis_counted_wrongly_is_found(monkeypatch: Patch) -> None:
 
 
 def test_repeated_places_that_do_not_add_up_are_found(monkeypatch: Patch) -> None:
-    monkeypatch.setattr(shaping, "_may_repeat", lambda index: False)
+    monkeypatch.setattr(shaping, "may_repeat", lambda index: False)
     assert found("getitem")
 
 

@@ -20,8 +20,8 @@ TAPE = ("errors", "primitives", "mode", "anomaly")
 TENSOR = (*TAPE, "tape")
 FUNCTIONAL = (*TENSOR, "tensor", "nested")
 TRANSFORMS = (*FUNCTIONAL, "functional")
-GRAPHS = (*FUNCTIONAL, "capture", "files")
-CHECK = (*TRANSFORMS, "transforms", "capture", "states", "files", "graphs", "nn", "analytic", "program")
+GRAPHS = (*FUNCTIONAL, "capture", "files", "python_files")
+CHECK = (*TRANSFORMS, "transforms", "capture", "python_files", "states", "files", "graphs", "nn", "analytic", "program")
 TRAIN = (*CHECK, "check", "optim", "data", "version")
 EXPERIMENTS = (*TRAIN, "train")
 EVERYTHING = (*EXPERIMENTS, "experiments", "testing")
@@ -48,6 +48,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "testing": (*CHECK, "check"),
     "pytest_plugin": (*CHECK, "check"),
     "files": ("errors",),
+    "python_files": ("errors",),
     "data": ("errors", "files"),
     "train": TRAIN,
     "experiments": EXPERIMENTS,

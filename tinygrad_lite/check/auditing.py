@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import ast
-import contextlib
 import json
 import math
-import sys
-import traceback
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from types import ModuleType
 
 from tinygrad_lite.check.claims import Claim, Derivation
 from tinygrad_lite.check.judgement import Judgement, Tried
 from tinygrad_lite.errors import ArgumentError
+from tinygrad_lite.python_files import beside, executed, parsed, where
 
 NOT_RUN = "not run"
 """Stands in the place of a verdict for a claim that could not run."""
@@ -57,70 +54,26 @@ def audit(path: str | Path) -> Audit:
     Raises OSError if the file cannot be read, ArgumentError if it raises or defines nothing to check.
     """
     path = Path(path)
-    tree = _parsed(path)
-    with contextlib.redirect_stdout(sys.stderr), _beside(path):
-        claims = list(_collected(_executed(tree, path).values(), seen=set()))
+    tree = parsed(path)
+    _refuse_dropped(tree, path)
+    with beside(path):
+        claims = list(_collected(executed(tree, path).values(), seen=set()))
         if not claims:
             raise ArgumentError(f"{path} defines nothing to check: no name, list or dict of it holds a tg.Claim")
         return Audit(tuple(_judged(claim, path) for claim in claims))
 
 
-# ----- Running the file -----
+# ----- What the file defines -----
 
 
-def _parsed(path: Path) -> ast.Module:
-    """Return the syntax tree; raises ArgumentError for a claim that is created and dropped, so none is passed over."""
-    try:
-        tree = ast.parse(path.read_bytes(), str(path))
-    except (SyntaxError, ValueError) as problem:
-        raise ArgumentError(f"{path} is not Python: {problem}") from problem
+def _refuse_dropped(tree: ast.Module, path: Path) -> None:
+    """Raise ArgumentError for a claim that is created and dropped, so that none is passed over."""
     for statement in tree.body:
         if isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Call):
             called = ast.unparse(statement.value.func).rpartition(".")[2]
             if called in ("Claim", "Derivation"):
                 what = f"{path}, line {statement.lineno}: this {called}"
                 raise ArgumentError(f"{what} would be dropped; give it a name, or put it in a list")
-    return tree
-
-
-@contextlib.contextmanager
-def _beside(path: Path) -> Iterator[None]:
-    """Let the file import what stands in its folder, as it can when Python runs it."""
-    before = list(sys.path)
-    sys.path.insert(0, str(path.resolve().parent))
-    try:
-        yield
-    finally:
-        sys.path[:] = before
-
-
-def _executed(tree: ast.Module, path: Path) -> dict[str, object]:
-    """Return the names that the file defines."""
-    module = ModuleType("__claims__")
-    module.__file__ = str(path)
-    try:
-        with _known(module):
-            exec(compile(tree, str(path), "exec"), vars(module))
-    except (Exception, SystemExit) as problem:
-        raise ArgumentError(f"{path} cannot be run: {_where(problem, path)}") from problem
-    return vars(module)
-
-
-@contextlib.contextmanager
-def _known(module: ModuleType) -> Iterator[None]:
-    """Have the module among those imported, where dataclasses look theirs up."""
-    sys.modules[module.__name__] = module
-    try:
-        yield
-    finally:
-        del sys.modules[module.__name__]
-
-
-def _where(problem: BaseException, path: Path) -> str:
-    """Return what was raised, and the last line of the file that led there."""
-    lines = [frame.lineno for frame in traceback.extract_tb(problem.__traceback__) if frame.filename == str(path)]
-    place = f"line {lines[-1]}: " if lines else ""
-    return f"{place}{type(problem).__name__}: {problem}"
 
 
 def _collected(values: Iterable[object], seen: set[int]) -> Iterator[Claim | Derivation]:
@@ -137,7 +90,7 @@ def _judged(claim: Claim | Derivation, path: Path) -> Judgement:
     try:
         return claim.check()
     except (Exception, SystemExit) as problem:
-        return Judgement(claim.id, claim.statement, None, cause=f"could not run: {_where(problem, path)}")
+        return Judgement(claim.id, claim.statement, None, cause=f"could not run: {where(problem, path)}")
 
 
 # ----- What was found, in words -----

@@ -39,6 +39,7 @@ from tinygrad_lite.experiments.reading import as_json, experiment_from, read_exp
 from tinygrad_lite.experiments.results import SweepResults
 from tinygrad_lite.experiments.running import Run, run_experiment
 from tinygrad_lite.experiments.sweeping import run_sweep, runs_of
+from tinygrad_lite.experiments.tracing import trace_experiment
 
 __all__ = [
     "CheckpointSection",
@@ -63,5 +64,6 @@ __all__ = [
     "run_experiment",
     "run_sweep",
     "runs_of",
+    "trace_experiment",
     "with_settings",
 ]

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
 from tinygrad_lite.errors import DefinitionError
 from tinygrad_lite.primitives.definition import Rule, Value, Variadic, each, parameter_names
+from tinygrad_lite.primitives.formulas import Formula
 from tinygrad_lite.primitives.primitive import Primitive
 
 
@@ -20,6 +21,9 @@ def primitive(
     elementwise: bool = False,
     kinks: Callable[..., Any] | None = None,
     lowering: Callable[..., Any] | None = None,
+    formula: Formula | None = None,
+    cotangents: Sequence[Formula | None] = (),
+    flops: int | Callable[..., int] | None = None,
 ) -> Callable[[Callable[..., Any]], Primitive]:
     """Declare that the decorated function of arrays is one operation, whose derivative `rules` are given.
 
@@ -35,10 +39,16 @@ def primitive(
     derivative jumps, such as a mask, for those who compare with numeric derivatives. `lowering` is the same function
     in terms of others. Raises DefinitionError if these do not fit together.
 
+    For the explanation of a graph, `formula` is what is computed and `cotangents` has one formula per rule, with the
+    parameters of the function for letters, `y` for the output and `ȳ` for its cotangent, as in `"ȳ ⊙ (1 − y)²"`; a rule
+    without a formula is shown as it is written. For the cost of a graph, `flops` is how many operations each value of
+    the output takes, or `flops(y, *operands, **static)` counts them all from the shapes; without it they are unknown,
+    but for an elementwise function one for each value.
+
     Hold the rules against numeric derivatives with `tinygrad_lite.testing.check_primitive`.
 
     >>> import numpy as np, tinygrad_lite as tg
-    >>> @tg.primitive(lambda g, y, _x: g * (1 - y) ** 2)
+    >>> @tg.primitive(lambda g, y, _x: g * (1 - y) ** 2, formula="x / (1 + x)", cotangents=["ȳ ⊙ (1 − y)²"])
     ... def softsign_of_positive(x):
     ...     return x / (1 + x)
     >>> tg.grad(softsign_of_positive)(1.0), tg.grad(tg.grad(softsign_of_positive))(1.0)
@@ -53,7 +63,16 @@ def primitive(
             raise DefinitionError(f"a primitive made of {called} needs a name; give name='...'")
         guarded = (_guarded(rule, f"{called}: the rule of operand {i}") for i, rule in enumerate(rules))
         entry = Primitive(
-            called, forward, *guarded, poles=poles, elementwise=elementwise, kinks=kinks, lowering=lowering
+            called,
+            forward,
+            *guarded,
+            poles=poles,
+            elementwise=elementwise,
+            kinks=kinks,
+            lowering=lowering,
+            formula=formula,
+            cotangents=cotangents,
+            flops=flops,
         )
         entry.__module__ = getattr(forward, "__module__", __name__)
         entry.__qualname__ = getattr(forward, "__qualname__", called)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -63,6 +63,30 @@ def check_definition(
         _check_callable(f"{name}: kinks", kinks, ("y",), count, static)
     if lowering is not None:
         _check_callable(f"{name}: lowering", lowering, (), count, static)
+
+
+def check_description(
+    name: str,
+    forward: Callable[..., Any],
+    rules: Sequence[Rule | Variadic | None],
+    formula: Any,
+    cotangents: Sequence[Any],
+    counters: Mapping[str, Callable[..., int] | None],
+) -> None:
+    """Raise DefinitionError unless there is one formula per rule, or none, and each function takes the operands."""
+    if cotangents and [said is None for said in cotangents] != [rule is None for rule in rules]:
+        raise DefinitionError(
+            f"{name}: got {len(cotangents)} formulas of cotangents for {len(rules)} derivative rules; "
+            "give one formula per rule, None where there is no rule, or none at all"
+        )
+    said = {"formula": formula, **{f"the formula of cotangent {i}": said for i, said in enumerate(cotangents)}}
+    for what, text in said.items():
+        if text is not None and not isinstance(text, str) and not callable(text):
+            raise DefinitionError(f"{name}: {what} must be a text or a function that gives it, got {text!r}")
+    count = operand_count(forward)
+    for what, function in {**said, **counters}.items():
+        if callable(function):
+            _check_callable(f"{name}: {what}", function, ("y",), count, _static_parameters(forward))
 
 
 def _check_callable(

@@ -17,29 +17,34 @@ def _lies_by_columns(x: Value) -> bool:
     return bool(x.strides[0] < x.strides[1])
 
 
-def _with_matrix_axes(g: Value, a: Value, b: Value) -> Value:
-    """Return `g` with the axes of length 1 that NumPy adds to a vector operand and drops from the product."""
-    if a.ndim == 1:
-        g = g[..., None, :] if b.ndim > 1 else g[..., None]
-    return g[..., None] if b.ndim == 1 else g
-
-
 def _to_left(g: Value, _y: Value, _a: Value, b: Value) -> Value:
     """G Bᵀ."""
     if _a.ndim == b.ndim == 2:
         return (b @ g.T).T if _lies_by_columns(_a) else g @ b.T
-    matrix = b[:, None] if b.ndim == 1 else b
-    product = _with_matrix_axes(g, _a, b) @ matrix.swapaxes(-1, -2)
-    return product[..., 0, :] if _a.ndim == 1 else product
+    if b.ndim == 1:
+        return (g[..., None] if g.ndim else g) * b
+    if _a.ndim == 1:
+        return b @ g if g.ndim == 1 else (b @ g[..., None])[..., 0]
+    return g @ b.swapaxes(-1, -2)
 
 
 def _to_right(g: Value, _y: Value, a: Value, _b: Value) -> Value:
     """Aᵀ G."""
     if a.ndim == _b.ndim == 2:
         return (g.T @ a).T if _lies_by_columns(_b) else a.T @ g
-    matrix = a[None, :] if a.ndim == 1 else a
-    product = matrix.swapaxes(-1, -2) @ _with_matrix_axes(g, a, _b)
-    return product[..., 0] if _b.ndim == 1 else product
+    if a.ndim == 1:
+        return a[:, None] * g[..., None, :] if g.ndim else a * g
+    if _b.ndim == 1:
+        return g @ a if g.ndim == 1 else (g[..., None, :] @ a)[..., 0, :]
+    return a.swapaxes(-1, -2) @ g
 
 
-matmul = Primitive("matmul", np.matmul, _to_left, _to_right)
+matmul = Primitive(
+    "matmul",
+    np.matmul,
+    _to_left,
+    _to_right,
+    formula="a b",
+    cotangents=("ȳ bᵀ", "aᵀ ȳ"),
+    flops=lambda y, a, _b: 2 * y.size * a.shape[-1],
+)

@@ -40,6 +40,9 @@ linear = Primitive(
     lambda g, _y, _x, w, _b: g @ w,
     lambda g, _y, x, _w, _b: _rows(g).T @ _rows(x),
     lambda g, *_: g,  # the engine sums it over the examples
+    formula="x wᵀ + b",
+    cotangents=("ȳ w", "ȳᵀ x", "ȳ"),
+    flops=lambda y, x, _w, _b: (2 * x.shape[-1] + 1) * y.size,
 )
 
 # ----- Activations -----
@@ -66,9 +69,26 @@ relu = Primitive(
     lambda g, y, _x: g * np.sign(y),  # y ≥ 0, so its sign is 1 or 0
     elementwise=True,
     kinks=lambda _y, x: x > 0,
+    formula="max(x, 0)",
+    cotangents=("ȳ ⊙ [y > 0]",),
+    at_kinks="at 0 the slope is taken as 0",
 )
-sigmoid = Primitive("sigmoid", _sigmoid, lambda g, y, _x: g * y * (1 - y), elementwise=True)
-softplus = Primitive("softplus", _softplus, lambda g, y, _x: g * -np.expm1(-y), elementwise=True)
+sigmoid = Primitive(
+    "sigmoid",
+    _sigmoid,
+    lambda g, y, _x: g * y * (1 - y),
+    elementwise=True,
+    formula="1 / (1 + e⁻ˣ)",
+    cotangents=("ȳ ⊙ y ⊙ (1 − y)",),
+)
+softplus = Primitive(
+    "softplus",
+    _softplus,
+    lambda g, y, _x: g * -np.expm1(-y),
+    elementwise=True,
+    formula="log(1 + eˣ)",
+    cotangents=("ȳ ⊙ (1 − e⁻ʸ)",),
+)
 
 # ----- The softmax family -----
 
@@ -130,9 +150,30 @@ def _logsumexp_back(g: Value, _y: Value, x: Value, *, axis: Axis, keepdims: bool
     return with_axes_kept(g, x.shape, axis) * softmax(x, axis=axis)
 
 
-softmax = Primitive("softmax", _softmax, _softmax_back)
-log_softmax = Primitive("log_softmax", _log_softmax, _log_softmax_back)
-logsumexp = Primitive("logsumexp", _logsumexp, _logsumexp_back)
+softmax = Primitive(
+    "softmax",
+    _softmax,
+    _softmax_back,
+    formula="eˣ / Σ[axis](eˣ)",
+    cotangents=("y ⊙ (ȳ − Σ[axis](ȳ ⊙ y))",),
+    flops=lambda _y, x, **_: 5 * x.size,  # the maximum, the difference, its exponential, the sum, the quotient
+)
+log_softmax = Primitive(
+    "log_softmax",
+    _log_softmax,
+    _log_softmax_back,
+    formula="x − log(Σ[axis](eˣ))",
+    cotangents=("ȳ − eʸ ⊙ Σ[axis](ȳ)",),
+    flops=lambda _y, x, **_: 5 * x.size,
+)
+logsumexp = Primitive(
+    "logsumexp",
+    _logsumexp,
+    _logsumexp_back,
+    formula="log(Σ[axis](eˣ))",
+    cotangents=("repeat[axis](ȳ) ⊙ softmax[axis](x)",),
+    flops=lambda y, x, **_: 4 * x.size + 2 * y.size,
+)
 
 # ----- Cross-entropy over a softmax, on logits: −Σₖ tₖ log softmax(x)ₖ of each row -----
 
@@ -178,4 +219,44 @@ def _to_targets(g: Value, _y: Value, logits: Value, _targets: Value, *, reductio
     return _per_row(g, logits, reduction) * -log_softmax(logits, axis=-1)
 
 
-softmax_cross_entropy = Primitive("softmax_cross_entropy", _softmax_cross_entropy, _to_logits, _to_targets)
+
+def _loss_formula(_y: Any, logits: Any, targets: Any, *, reduction: str) -> str:
+    truth = "targets" if targets.ndim == logits.ndim else "one_hot(targets)"
+    axis = "" if logits.ndim == 1 or reduction != "none" else f"[axis {logits.ndim - 1}]"
+    return f"−Σ{axis}({truth} ⊙ log(softmax{_rows_of(logits)}(logits))){_over_rows(logits, reduction)}"
+
+
+def _to_logits_formula(_y: Any, logits: Any, targets: Any, *, reduction: str) -> str:
+    p, axis = f"softmax{_rows_of(logits)}(logits)", _rows_of(logits)
+    delta = f"{p} ⊙ Σ{axis}(targets) − targets" if targets.ndim == logits.ndim else f"{p} − one_hot(targets)"
+    return f"{_cotangent_of_rows(logits, reduction)} ⊙ ({delta}){_over_rows(logits, reduction)}"
+
+
+def _to_targets_formula(_y: Any, logits: Any, _targets: Any, *, reduction: str) -> str:
+    logs = f"log(softmax{_rows_of(logits)}(logits))"
+    return f"−{_cotangent_of_rows(logits, reduction)} ⊙ {logs}{_over_rows(logits, reduction)}"
+
+
+def _rows_of(logits: Any) -> str:
+    return f"[axis {logits.ndim - 1}]" if logits.ndim > 1 else ""
+
+
+def _cotangent_of_rows(logits: Any, reduction: str) -> str:
+    return f"repeat{_rows_of(logits)}(ȳ)" if reduction == "none" and logits.ndim > 1 else "ȳ"
+
+
+def _over_rows(logits: Any, reduction: str) -> str:
+    return f" / {math.prod(logits.shape[:-1])}" if reduction == "mean" and logits.ndim > 1 else ""
+
+
+softmax_cross_entropy = Primitive(
+    "softmax_cross_entropy",
+    _softmax_cross_entropy,
+    _to_logits,
+    _to_targets,
+    formula=_loss_formula,
+    cotangents=(_to_logits_formula, _to_targets_formula),
+    flops=lambda _y, logits, targets, **_: (
+        (4 if targets.ndim < logits.ndim else 7) * logits.size + 3 * math.prod(logits.shape[:-1])
+    ),
+)

@@ -14,12 +14,20 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from tinygrad_lite.primitives.definition import Rule, Value, Variadic, check_definition, parameter_names
+from tinygrad_lite.primitives.definition import (
+    Rule,
+    Value,
+    Variadic,
+    check_definition,
+    check_description,
+    parameter_names,
+)
+from tinygrad_lite.primitives.formulas import Formula, indexed
 
 PLANS_KEPT = 100
 """How many plans a primitive remembers."""
@@ -49,6 +57,11 @@ class Primitive:
     `selects` some values and leaves others, makes cotangents of zero on purpose: what lies before it keeps them zero.
     `joint` gives the cotangents of all operands at once, None where nothing arrives; the rules then say what is read.
     `ufunc` is what the operation answers for, where its forward is not that itself.
+
+    What is said about an entry costs a run nothing: its `formula`, one formula per rule in `cotangents`, in words what
+    is chosen `at_kinks`, for all operands or for each; and, from shapes alone, how many operations it takes and how
+    many bytes are `moved`, if that is not all of its operands and its result: `flops(y, *operands, **static)`, or a
+    number for each value of the output. An elementwise operation takes one unless told otherwise.
     """
 
     def __init__(
@@ -63,6 +76,11 @@ class Primitive:
         lowering: Callable[..., Any] | None = None,
         joint: Callable[..., Any] | None = None,
         ufunc: np.ufunc | None = None,
+        formula: Formula | None = None,
+        cotangents: Sequence[Formula | None] = (),
+        at_kinks: str | tuple[str, ...] = "",
+        flops: int | Callable[..., int] | None = None,
+        moved: int | Callable[..., int] | None = None,
     ) -> None:
         self.name = self.__name__ = self.__qualname__ = name
         self.__module__ = __package__
@@ -74,11 +92,17 @@ class Primitive:
         self.kinks = kinks
         self.lowering = lowering
         self.joint = joint
+        self.formula = formula
+        self.cotangents = tuple(cotangents)
+        self.at_kinks = at_kinks if isinstance(at_kinks, tuple) else (at_kinks,) * len(rules)
+        self.flops = _counter(1 if flops is None and self.is_elementwise else flops)
+        self.moved = _counter(moved)
         self.__doc__ = _description(name, self.ufunc or forward)
         self.__signature__ = _signature(self.ufunc or forward)
         self._rules = rules
         self.plans: dict[int, Plan | None] = {}
         check_definition(name, forward, rules, kinks, lowering)
+        check_description(name, forward, rules, formula, self.cotangents, {"flops": self.flops, "moved": self.moved})
 
     def __call__(self, *operands: Value, **static: Any) -> Value:
         for operand in operands:
@@ -111,11 +135,31 @@ class Primitive:
             self.plans[wanted] = plan
         return plan
 
+    def operand_letters(self, count: int) -> tuple[str, ...]:
+        """Return what formulas call the operands: as the forward does, or `x`, or `a` and `b`, or `x₁` and so on.
+
+        >>> from tinygrad_lite.primitives import exp, linear, stack
+        >>> exp.operand_letters(1), linear.operand_letters(3), stack.operand_letters(2)
+        (('x',), ('x', 'w', 'b'), ('x₁', 'x₂'))
+        """
+        if self.ufunc is not None:
+            return ("x",) if count == 1 else ("a", "b")
+        if len(self._rules) == 1 and isinstance(self._rules[0], Variadic):
+            return tuple(indexed("x", i + 1) for i in range(count))
+        return tuple(name.lstrip("_") for name in parameter_names(self.forward, count))
+
     def rules_for(self, count: int) -> tuple[Rule | None, ...]:
         """Return the rule of each of `count` operands."""
         if len(self._rules) == 1 and isinstance(self._rules[0], Variadic):
             return tuple(self._rules[0].factory(i) for i in range(count))
         return self._rules  # type: ignore[return-value]  # `each` stands alone, check_definition saw to it
+
+
+def _counter(count: int | Callable[..., int] | None) -> Callable[..., int] | None:
+    """Return a count as a function of shapes; a number counts for each value of the output."""
+    if not isinstance(count, int):
+        return count
+    return lambda y, *_operands, **_static: count * int(y.size)
 
 
 def silent(forward: Callable[..., Any]) -> Callable[..., Any]:

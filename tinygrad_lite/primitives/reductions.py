@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import builtins
 import math
 import operator
 from typing import Any, TypeAlias
@@ -41,7 +42,7 @@ def with_axes_kept(reduced: Value, shape: tuple[int, ...], axis: Axis) -> Value:
 
 def spread(g: Value, shape: tuple[int, ...], axis: Axis) -> Value:
     """Repeat the cotangent of a reduction over the axes that the reduction took away."""
-    return np.broadcast_to(with_axes_kept(g, shape, axis), shape)
+    return np.broadcast_to(with_axes_kept(g, shape, axis) if g.ndim else g, shape)
 
 
 def reduced_count(shape: tuple[int, ...], axis: Axis) -> int:
@@ -62,9 +63,21 @@ def _mean(x: Any, *, axis: Axis, keepdims: bool) -> Any:
     return total / count if count else total * np.nan
 
 
-sum = Primitive("sum", _sum, lambda g, _y, _x, *, axis, keepdims: spread(g, _x.shape, axis))
+sum = Primitive(
+    "sum",
+    _sum,
+    lambda g, _y, _x, *, axis, keepdims: spread(g, _x.shape, axis),
+    formula="Σ[axis](x)",
+    cotangents=("repeat[axis](ȳ)",),
+    flops=lambda _y, x, **_: x.size,
+)
 mean = Primitive(
-    "mean", _mean, lambda g, _y, _x, *, axis, keepdims: spread(g / reduced_count(_x.shape, axis), _x.shape, axis)
+    "mean",
+    _mean,
+    lambda g, _y, _x, *, axis, keepdims: spread(g / reduced_count(_x.shape, axis), _x.shape, axis),
+    formula="Σ[axis](x) / n",
+    cotangents=("repeat[axis](ȳ) / n",),
+    flops=lambda y, x, **_: x.size + y.size,
 )
 
 # ----- Products -----
@@ -109,8 +122,18 @@ prod = Primitive(
     "prod",
     _prod,
     lambda g, _y, x, *, axis, keepdims: spread(g, x.shape, axis) * prod_of_others(x, axis=axis),
+    formula="Π[axis](x)",
+    cotangents=("repeat[axis](ȳ) ⊙ Π′[axis](x)",),
+    flops=lambda _y, x, **_: x.size,
 )
-prod_of_others: Primitive = Primitive("prod_of_others", _prod_of_others, _prod_of_others_back)
+prod_of_others: Primitive = Primitive(
+    "prod_of_others",
+    _prod_of_others,
+    _prod_of_others_back,
+    formula="Π′[axis](x)",
+    cotangents=("(Σ[axis](ȳ ⊙ Π′[axis](x)) − ȳ ⊙ Π′[axis](x)) / x",),
+    flops=lambda _y, x, **_: 3 * x.size,
+)
 
 # ----- Spread: the variance, the standard deviation and the length, whose slope where they are 0 is 0 -----
 
@@ -154,9 +177,32 @@ def _norm_back(g: Value, y: Value, x: Value, *, axis: Axis, keepdims: bool) -> V
     return with_axes_kept(np.where(y == 0, 0, g / np.where(y == 0, 1, y)), x.shape, axis) * x
 
 
-var = Primitive("var", _var, _var_back)
-std = Primitive("std", _std, _std_back)
-norm = Primitive("norm", _norm, _norm_back)
+var = Primitive(
+    "var",
+    _var,
+    _var_back,
+    formula="Σ[axis]((x − mean[axis](x))²) / n",
+    cotangents=("2 · repeat[axis](ȳ) ⊙ (x − mean[axis](x)) / n",),
+    flops=lambda y, x, **_: 4 * x.size + 2 * y.size,
+)
+std = Primitive(
+    "std",
+    _std,
+    _std_back,
+    formula="√(Σ[axis]((x − mean[axis](x))²) / n)",
+    cotangents=("repeat[axis](ȳ / y) ⊙ (x − mean[axis](x)) / n",),
+    at_kinks="for a constant the slope is taken as 0",
+    flops=lambda y, x, **_: 4 * x.size + 3 * y.size,
+)
+norm = Primitive(
+    "norm",
+    _norm,
+    _norm_back,
+    formula="√(Σ[axis](x²))",
+    cotangents=("repeat[axis](ȳ / y) ⊙ x",),
+    at_kinks="for zeros the slope is taken as 0",
+    flops=lambda y, x, **_: 2 * x.size + y.size,
+)
 
 # ----- Extremes: the values that tie for an extreme share its cotangent equally -----
 
@@ -179,8 +225,28 @@ def _which_is_extreme(y: Value, x: Value, *, axis: Axis, keepdims: bool) -> Valu
     return x == with_axes_kept(y, x.shape, axis)
 
 
-max = Primitive("max", _max, _to_the_extremes, kinks=_which_is_extreme)
-min = Primitive("min", _min, _to_the_extremes, kinks=_which_is_extreme)
+_TO_THE_EXTREMES = "repeat[axis](ȳ) ⊙ [x = repeat[axis](y)] / Σ[axis]([x = repeat[axis](y)])"
+
+max = Primitive(
+    "max",
+    _max,
+    _to_the_extremes,
+    kinks=_which_is_extreme,
+    formula="max[axis](x)",
+    cotangents=(_TO_THE_EXTREMES,),
+    at_kinks="values that tie share equally",
+    flops=lambda _y, x, **_: x.size,
+)
+min = Primitive(
+    "min",
+    _min,
+    _to_the_extremes,
+    kinks=_which_is_extreme,
+    formula="min[axis](x)",
+    cotangents=(_TO_THE_EXTREMES,),
+    at_kinks="values that tie share equally",
+    flops=lambda _y, x, **_: x.size,
+)
 
 # ----- Sums that objectives are made of: one primitive each, whatever the number of operands -----
 
@@ -200,7 +266,24 @@ def _weighted_sum(*terms: Any, weights: tuple[float, ...]) -> Any:
     return total
 
 
+def _times(factor: float, g: Value) -> Value:
+    """Return the product, without an operation where the factor is 1, as it is for ½‖W‖² and for most losses."""
+    return g if factor == 1 else factor * g
+
+
 sum_squares = Primitive(
-    "sum_squares", _sum_squares, each(lambda i: lambda g, _y, *xs, factor: (2 * factor * g) * xs[i])
+    "sum_squares",
+    _sum_squares,
+    each(lambda i: lambda g, _y, *xs, factor: _times(2 * factor, g) * xs[i]),
+    formula="factor · (‖x₁‖² + … + ‖xₙ‖²)",
+    cotangents=("2 · factor · ȳ · xᵢ",),
+    flops=lambda _y, *xs, **_: 2 * builtins.sum(x.size for x in xs) + 1,
 )
-weighted_sum = Primitive("weighted_sum", _weighted_sum, each(lambda i: lambda g, _y, *_terms, weights: g * weights[i]))
+weighted_sum = Primitive(
+    "weighted_sum",
+    _weighted_sum,
+    each(lambda i: lambda g, _y, *_terms, weights: _times(weights[i], g)),
+    formula="weights₁ · x₁ + … + weightsₙ · xₙ",
+    cotangents=("weightsᵢ · ȳ",),
+    flops=lambda y, *terms, **_: 2 * len(terms) * y.size,
+)

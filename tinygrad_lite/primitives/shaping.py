@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Sequence
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -28,7 +29,7 @@ def _transpose(x: Any, *, axes: tuple[int, ...] | None) -> Any:
 
 
 def _transpose_back(g: Value, _y: Value, _x: Value, *, axes: tuple[int, ...] | None) -> Value:
-    return g.transpose(None if axes is None else tuple(int(i) for i in np.argsort([i % len(axes) for i in axes])))
+    return g.transpose(_back_to(axes))
 
 
 def _swapaxes(x: Any, *, axis1: int, axis2: int) -> Any:
@@ -43,17 +44,70 @@ def _broadcast_to(x: Any, *, shape: Shape) -> Any:
     return np.broadcast_to(x, shape)
 
 
-reshape = Primitive("reshape", _reshape, lambda g, _y, _x, *, shape: g.reshape(_x.shape))
-transpose = Primitive("transpose", _transpose, _transpose_back)
-swapaxes = Primitive("swapaxes", _swapaxes, lambda g, _y, _x, *, axis1, axis2: g.swapaxes(axis1, axis2))
-expand_dims = Primitive("expand_dims", _expand_dims, lambda g, _y, _x, *, axis: g.reshape(_x.shape))
-broadcast_to = Primitive("broadcast_to", _broadcast_to, lambda g, _y, _x, *, shape: g)  # the engine sums it back
+reshape = Primitive(
+    "reshape",
+    _reshape,
+    lambda g, _y, _x, *, shape: g.reshape(_x.shape),
+    formula="reshape(x)",
+    cotangents=("reshape(ȳ)",),
+    flops=0,
+    moved=0,
+)
+
+
+def _transposed(letter: str, axes: Sequence[int] | None, ndim: int) -> str:
+    """Return a transpose in a formula; of more than two axes their order is told."""
+    return f"{letter}ᵀ" if axes is None or ndim < 3 else f"permute[axes {', '.join(map(str, axes))}]({letter})"
+
+
+def _back_to(axes: tuple[int, ...] | None) -> tuple[int, ...] | None:
+    """Return the axes that undo a transpose."""
+    return None if axes is None else tuple(int(i) for i in np.argsort([i % len(axes) for i in axes]))
+
+
+transpose = Primitive(
+    "transpose",
+    _transpose,
+    _transpose_back,
+    formula=lambda _y, x, *, axes: _transposed("x", axes and [i % x.ndim for i in axes], x.ndim),
+    cotangents=(lambda _y, x, *, axes: _transposed("ȳ", _back_to(axes), x.ndim),),
+    flops=0,
+    moved=0,
+)
+swapaxes = Primitive(
+    "swapaxes",
+    _swapaxes,
+    lambda g, _y, _x, *, axis1, axis2: g.swapaxes(axis1, axis2),
+    formula="swapaxes(x, axis1, axis2)",
+    cotangents=("swapaxes(ȳ, axis1, axis2)",),
+    flops=0,
+    moved=0,
+)
+expand_dims = Primitive(
+    "expand_dims",
+    _expand_dims,
+    lambda g, _y, _x, *, axis: g.reshape(_x.shape),
+    formula="reshape(x)",
+    cotangents=("reshape(ȳ)",),
+    flops=0,
+    moved=0,
+)
+broadcast_to = Primitive(
+    "broadcast_to",
+    _broadcast_to,
+    lambda g, _y, _x, *, shape: g,  # the engine sums it back
+    formula="broadcast(x)",
+    cotangents=("ȳ",),
+    flops=0,
+    moved=0,
+)
+
 
 def _contiguous(x: Any) -> Any:
     return np.asarray(x, order="C")
 
 
-contiguous = Primitive("contiguous", _contiguous, lambda g, *_: g)
+contiguous = Primitive("contiguous", _contiguous, lambda g, *_: g, formula="x", cotangents=("ȳ",), flops=0)
 """The same values in C order, as gradients are handed out: a sum over them adds up in that order."""
 
 # ----- Joining -----
@@ -84,8 +138,22 @@ def _along(axis: int, key: int | slice) -> tuple[int | slice, ...]:
     return (*(slice(None) for _ in range(axis)), key)
 
 
-concatenate = Primitive("concatenate", _concatenate, each(_concatenated_part))
-stack = Primitive("stack", _stack, each(_stacked_part))
+concatenate = Primitive(
+    "concatenate",
+    _concatenate,
+    each(_concatenated_part),
+    formula="concatenate[axis](x₁, …, xₙ)",
+    cotangents=("partᵢ[axis](ȳ)",),
+    flops=0,
+)
+stack = Primitive(
+    "stack",
+    _stack,
+    each(_stacked_part),
+    formula="stack[axis](x₁, …, xₙ)",
+    cotangents=("partᵢ[axis](ȳ)",),
+    flops=0,
+)
 
 # ----- Picking and scattering: each is the other's derivative -----
 
@@ -98,30 +166,44 @@ def _scatter_add(g: Any, *, index: Any, shape: Shape) -> Any:
     """Return zeros of `shape` to which `g` has been added at `index`, repeated places adding up."""
     out = np.zeros(shape, g.dtype)
     _check_fit(g, out[index].shape)
-    if _may_repeat(index):
+    if may_repeat(index):
         np.add.at(out, index, g)
     else:
         out[index] = g
     return out
 
 
-def _may_repeat(index: Any) -> bool:
+def may_repeat(index: Any) -> bool:
     """Return whether `index` can name one place twice: only integer arrays can, slices and masks cannot."""
     parts = index if isinstance(index, tuple) else (index,)
     return any(isinstance(part, list | tuple | np.ndarray) and np.asarray(part).dtype != bool for part in parts)
 
 
 getitem = Primitive(
-    "getitem", _getitem, lambda g, _y, _x, *, index: scatter_add(g, index=index, shape=_x.shape), selects=True
+    "getitem",
+    _getitem,
+    lambda g, _y, _x, *, index: scatter_add(g, index=index, shape=_x.shape),
+    selects=True,
+    formula="x[index]",
+    cotangents=("scatter[index](ȳ)",),
+    flops=0,
+    moved=lambda y, _x, **_: 2 * y.nbytes,  # only what is picked is read
 )
-scatter_add: Primitive = Primitive("scatter_add", _scatter_add, lambda g, _y, _g, *, index, shape: g[index])
+scatter_add: Primitive = Primitive(
+    "scatter_add",
+    _scatter_add,
+    lambda g, _y, _g, *, index, shape: g[index],
+    formula="scatter[index](g)",
+    cotangents=("ȳ[index]",),
+    flops=lambda _y, g, **_: g.size,
+)
 
 
 def _set_at(x: Any, values: Any, *, index: Any) -> Any:
     """Return a copy of `x` with `values` at `index`, in the dtype that the two have in common."""
     out = np.array(x, dtype=np.result_type(x, values))
     _check_fit(values, out[index].shape)
-    if _may_repeat(index) and _repeats(x, index):
+    if may_repeat(index) and _repeats(x, index):
         raise ArgumentError("the index names a place twice, where only one value can stand; tg.add_at adds them up")
     out[index] = values
     return out
@@ -144,6 +226,9 @@ set_at: Primitive = Primitive(
     lambda g, _y, _x, _values, *, index: set_at(g, 0, index=index),
     lambda g, _y, _x, _values, *, index: g[index],
     selects=True,
+    formula="set[index](x, values)",
+    cotangents=("set[index](ȳ, 0)", "ȳ[index]"),
+    flops=0,
 )
 
 
@@ -167,4 +252,4 @@ def _one_hot(labels: Any, *, width: int, dtype: Any) -> Any:
     return (labels[..., None] == np.arange(width)).astype(dtype)
 
 
-one_hot = Primitive("one_hot", _one_hot, None)
+one_hot = Primitive("one_hot", _one_hot, None, formula="one_hot(labels)", flops=0)
