@@ -1,4 +1,4 @@
-"""Five graphs to look at: `python examples/gallery/gallery.py` draws them all into `examples/gallery/pictures`.
+"""Five graphs to look at: `python examples/gallery/gallery.py` draws them all into `examples/gallery/drawn`.
 
 Each function computes something that everybody has drawn on a blackboard; its defaults are its inputs, so the command
 line draws it too: `python -m tinygrad_lite graph examples/gallery/gallery.py:neuron -o neuron.svg --backward --values`.
@@ -93,12 +93,14 @@ SHOWN = {"neuron": ("value",), "softmax_cross_entropy": ("value",), "adam_step":
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--out", type=Path, default=Path(__file__).parent / "pictures", help="the folder to draw into")
+    parser.add_argument("--out", type=Path, default=Path(__file__).parent / "drawn", help="the folder to draw into")
     out = parser.parse_args().out
     out.mkdir(parents=True, exist_ok=True)
     for name, graph in graphs().items():
         # our own layout gives the same picture on every machine, whether Graphviz is there or not
         print("wrote", graph.save(out / f"{name}.svg", renderer="own", show=SHOWN.get(name, ("shape",))))
+    for suffix in (".py", ".txt"):
+        print("wrote", tg.trace(document_000, IMAGES[:100], LABELS[:100]).save(out / f"document_000{suffix}"))
 
 
 if __name__ == "__main__":
