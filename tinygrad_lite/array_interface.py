@@ -373,6 +373,11 @@ def _fixed_part(part: Any) -> Any:
             f"an index is made of integers or booleans, not of a Tensor of {part.dtype}; convert it with .astype(int), "
             "through which no gradient flows"
         )
+    if isinstance(part, ArrayInterface) and MODE.get().capture is not None:
+        raise DetachError(
+            "an index that is computed or given while a computation is traced would be a constant of the graph; pick by "
+            "tg.one_hot(labels, width), tg.softmax_cross_entropy or np.where, or take the index from outside"
+        )
     try:
         array = np.array(part)
     except ValueError as problem:

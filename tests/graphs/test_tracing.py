@@ -301,6 +301,22 @@ def test_a_number_that_would_be_baked_in_raises_with_the_remedy(name: str, where
     assert "traced" in str(problem) or "cut this Tensor" in str(problem)
 
 
+def test_an_index_that_would_be_baked_in_raises_with_the_remedy() -> None:
+    with pytest.raises(DetachError, match="one_hot"):
+        tg.trace(lambda x, t: x[np.arange(5), t], X, LABELS)
+    assert tg.trace(lambda x: x[np.arange(5), LABELS], X).nodes[-1].shape == (5,)
+
+
+def test_a_value_that_is_set_or_added_stays_computed() -> None:
+    scale = tg.Tensor(2.0, name="scale")
+    graph = tg.trace(lambda x: (tg.set_at(x, 0, scale), tg.add_at(x, 0, scale)), X)
+    values = replayed(graph, {node.id: np.array(5.0) for node in graph.nodes if node.name == "scale"})
+    first, second = (values[i] for i in graph.outputs)
+    assert first.dtype == second.dtype == np.float32
+    assert (first[0] == 5).all()
+    np.testing.assert_allclose(second[0], X[0] + 5)
+
+
 def test_a_trace_inside_of_a_trace_is_refused() -> None:
     with pytest.raises(GraphError, match="traced already"):
         tg.trace(lambda x: tg.trace(np.tanh, x), np.ones(2))

@@ -149,8 +149,7 @@ def _beside(x: Tensor | Array, values: Operand) -> Tensor | Array:
     operand = as_operand(values)
     if operand.ndim or carries_gradient(operand):
         return operand
-    number = values_of(operand).item()
-    return np.asarray(number, dtype=np.result_type(x.dtype, number))
+    return operand.astype(np.result_type(x.dtype, operand.dtype.type().item()))  # by its kind of number, as a Python one
 
 
 def one_hot(labels: Operand, width: int, dtype: DTypeLike = np.float64) -> Value:
