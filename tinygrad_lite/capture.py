@@ -178,7 +178,7 @@ class Capture:
         with ModeChange(record=True):
             seeds = {node: self._lift(np.asarray(g), node) for node, g in cotangents.items()}
             arrived = sweep(nodes, seeds, ends=ends, lift=self._lift, selected=selected)
-            return {end: _in_c_order(g)._array for end, g in arrived.items()}
+            return {end: _in_c_order(g if type(g) is Tensor else self._lift(g, None))._array for end, g in arrived.items()}
 
     def _lift(self, value: Array, node: AnyNode | None) -> Tensor:
         """Return a Tensor over an array; not a constant's counts as an array even without axes, as in other sweeps."""

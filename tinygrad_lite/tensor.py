@@ -117,7 +117,7 @@ def _strong_without_floats(values: list[Any], operands: tuple[Any, ...]) -> list
 
 def _own(value: Any, operand: Any) -> Any:
     """Return what a rule may read later: the user's own array is copied, for the user may write to it."""
-    return value.copy() if type(value) is np.ndarray and type(operand) is not Tensor else value
+    return value.copy("K") if type(value) is np.ndarray and type(operand) is not Tensor else value
 
 
 def _absent(value: Any) -> Any:

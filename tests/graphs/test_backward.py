@@ -89,6 +89,19 @@ def test_the_tie_of_a_maximum_goes_where_it_goes_in_eager_execution() -> None:
     assert gradients_in(tg.trace(lambda c: np.sum(np.maximum(w, c)), c).backward())[1].tolist() == [0.0, 1.0]
 
 
+def test_a_rule_that_gives_plain_zeros_gives_a_constant() -> None:
+    w = tg.Tensor([1.0, -2.0], requires_grad=True)
+    assert gradients_in(tg.trace(lambda: np.sign(w).sum()).backward())[0].tolist() == [0.0, 0.0]
+
+
+def test_a_raw_operand_keeps_its_memory_order_for_the_rules() -> None:
+    rng = np.random.default_rng(0)
+    w, c = tg.Tensor(rng.normal(size=(3, 5)), requires_grad=True), rng.normal(size=(4, 5))
+    graph = tg.trace(lambda: np.sum(np.sin(w @ c.T))).backward()
+    np.sum(np.sin(w @ c.T)).backward()
+    assert same_bits(gradients_in(graph)[0], w.grad)
+
+
 def test_a_pole_behind_a_selection_keeps_a_cotangent_of_zero_at_zero() -> None:
     w = tg.Tensor([0.0, 4.0], requires_grad=True)
     graph = tg.graph(np.where(w > 0, np.sqrt(w), 0.0).sum()).backward()

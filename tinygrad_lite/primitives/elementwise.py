@@ -63,9 +63,9 @@ sign = Primitive(
 def _power_by_base(g: Value, _y: Value, x: Value, p: Value) -> Value:
     """p·xᵖ⁻¹, and 0 where p = 0, even at the pole x = 0."""
     if isinstance(p, int | float):
-        return g * (p * (x if p == 2 else x ** (p - 1))) if p else np.zeros_like(g)
+        return g * (p * (x if p == 2 else power(x, p - 1))) if p else np.zeros_like(g)
     flat = p == 0
-    return g * np.where(flat, 0, p * x ** np.where(flat, 1, p - 1))
+    return g * np.where(flat, 0, p * power(x, np.where(flat, 1, p - 1)))
 
 
 def _power_by_exponent(g: Value, y: Value, x: Value, _p: Value) -> Value:
@@ -83,7 +83,7 @@ def _power(x: Any, p: Any) -> Any:
     return (base if isinstance(exponent, np.generic) else np.asarray(base)[()]) ** exponent
 
 
-power = Primitive(
+power: Primitive = Primitive(
     "power",
     _power,
     _power_by_base,
