@@ -164,8 +164,9 @@ def _written(parts: list[Token], names: Mapping[str, Written]) -> tuple[str, str
 def _is_factor_of_one(parts: list[Token], i: int, names: Mapping[str, Written]) -> bool:
     """Return whether what stands at `i` is a 1 that multiplies what follows, and may be left out."""
     name = names.get(parts[i].text)
+    divides = [part.text for part in parts[max(0, i - 2) : i]] == ["/", " "]
     product = [part.text for part in parts[i + 1 : i + 4]]
-    return name is not None and name.number == 1 and product in ([" ", "·", " "], [" ", "⊙", " "])
+    return name is not None and name.number == 1 and not divides and product in ([" ", "·", " "], [" ", "⊙", " "])
 
 
 def _end_of_group(parts: list[Token], start: int) -> int:
@@ -187,7 +188,7 @@ def _of_token(parts: list[Token], i: int, names: Mapping[str, Written]) -> tuple
         if name is None:
             return text, latex_of_word(text)
         raised = i + 1 < len(parts) and parts[i + 1].kind == "raised"
-        return (f"({name.text})", f"({name.latex})") if raised and name.is_compound else name[:2]
+        return (f"({name.text})", rf"\left({name.latex}\right)") if raised and name.is_compound else name[:2]
     if kind == "raised":
         return _exponent(text, names)
     if kind == "bracket":

@@ -9,6 +9,7 @@ SIGNS: Final = {
     "−": "-", "·": r"\cdot ", "⊙": r"\odot ", "≠": r"\neq ", "≤": r"\leq ", "≥": r"\geq ", "½": r"\frac{1}{2}",
     "Σ": r"\sum ", "Π": r"\prod ", "′": "'", "…": r"\dots ", "∞": r"\infty ", "‖": r"\| ",
     "∧": r"\wedge ", "∨": r"\vee ", "¬": r"\neg ", "ȳ": r"\bar{y}", "<": "<", ">": ">",
+    "×": r"\times ",
 }  # fmt: skip
 """What a sign of a formula is in LaTeX; other signs are themselves."""
 
@@ -61,7 +62,7 @@ def _latex_characters(text: str) -> Iterator[str]:
             yield rf"\ensuremath{{\{_GREEK[c]}}}"
         elif c in SIGNS:
             yield rf"\ensuremath{{{SIGNS[c].strip()}}}"
-        elif c.isascii() or c in "äöüÄÖÜßéèêáàâíìîóòôúùûñçÉÈÁÀÓÒÚÑÇ":
+        elif c.isascii() or ("À" <= c <= "ÿ" and c.isalpha()):
             yield c if c.isprintable() else " "
         else:
             yield rf"\texttt{{U+{ord(c):04X}}}"

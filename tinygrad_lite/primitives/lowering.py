@@ -119,30 +119,30 @@ def _norm(x: Value, *, axis: Axis, keepdims: bool) -> Value:
 
 
 def _memory_order(x: Value) -> tuple[int, ...]:
-    """Return the axes as NumPy takes them "K": by falling strides, an axis without one where the others leave it."""
+    """Return the axes as NumPy takes them in "K" order: by falling strides, repeated ones where those leave room."""
     strides = [0 if n == 1 else abs(stride) for n, stride in zip(x.shape, x.strides, strict=True)]
-    order: list[int] = []
-    for axis, stride in enumerate(strides):
+    order: list[int] = []  # from the innermost axis outwards
+    for axis in reversed(range(x.ndim)):
         place = len(order)
         for i in reversed(range(len(order))):
-            if stride and strides[order[i]]:
-                if strides[order[i]] >= stride:
+            if strides[axis] and strides[order[i]]:
+                if strides[order[i]] <= strides[axis]:
                     break
                 place = i
         order.insert(place, axis)
-    return tuple(order)
+    return tuple(reversed(order))
 
 
 def _flat(x: Value) -> Value:
     """Return the values in the order in which they lie in memory, in which a dot product adds them up."""
     order = _memory_order(x)
-    flat = reshape(x if order == tuple(range(x.ndim)) else transpose(x, axes=order), shape=(-1,))
+    flat = _called("flat", reshape(x if order == tuple(range(x.ndim)) else transpose(x, axes=order), shape=(-1,)))
     return flat if flat.strides == (flat.dtype.itemsize,) else contiguous(flat)
 
 
 def _times(factor: float, x: Value) -> Value:
-    """Return `factor` · x, which a factor of 1 leaves alone."""
-    return x if factor == 1 and x.dtype.kind == "f" else multiply(factor, x)
+    """Return `factor` · x, of which a factor of 1 leaves a number alone."""
+    return x if factor == 1 and not x.ndim and x.dtype.kind == "f" else multiply(factor, x)
 
 
 def _sum_squares(*xs: Value, factor: float) -> Value:

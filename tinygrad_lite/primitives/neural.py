@@ -34,6 +34,13 @@ def _rows(x: Value) -> Value:
     return x if x.ndim == 2 else x.reshape((math.prod(x.shape[:-1]), x.shape[-1]))
 
 
+def _to_weight_formula(_y: Any, x: Any, _w: Any, _b: Any) -> str:
+    """Ȳᵀ X, summed over the axes before the examples."""
+    if x.ndim < 3:
+        return "ȳᵀ x"
+    return f"Σ[{'axis' if x.ndim == 3 else 'axes'} {', '.join(map(str, range(x.ndim - 2)))}](ȳᵀ x)"
+
+
 linear = Primitive(
     "linear",
     _linear,
@@ -41,7 +48,7 @@ linear = Primitive(
     lambda g, _y, x, _w, _b: _rows(g).T @ _rows(x),
     lambda g, *_: g,  # the engine sums it over the examples
     formula="x wᵀ + b",
-    cotangents=("ȳ w", "ȳᵀ x", "ȳ"),
+    cotangents=("ȳ w", _to_weight_formula, "ȳ"),
     flops=lambda y, x, _w, _b: (2 * x.shape[-1] + 1) * y.size,
 )
 
@@ -217,7 +224,6 @@ def _to_logits(g: Value, _y: Value, logits: Value, targets: Value, *, reduction:
 
 def _to_targets(g: Value, _y: Value, logits: Value, _targets: Value, *, reduction: str) -> Value:
     return _per_row(g, logits, reduction) * -log_softmax(logits, axis=-1)
-
 
 
 def _loss_formula(_y: Any, logits: Any, targets: Any, *, reduction: str) -> str:

@@ -57,7 +57,9 @@ reshape = Primitive(
 
 def _transposed(letter: str, axes: Sequence[int] | None, ndim: int) -> str:
     """Return a transpose in a formula; of more than two axes their order is told."""
-    return f"{letter}ᵀ" if axes is None or ndim < 3 else f"permute[axes {', '.join(map(str, axes))}]({letter})"
+    if ndim < 3:
+        return f"{letter}ᵀ"
+    return f"permute[axes {', '.join(map(str, axes or range(ndim)[::-1]))}]({letter})"
 
 
 def _back_to(axes: tuple[int, ...] | None) -> tuple[int, ...] | None:
