@@ -178,7 +178,17 @@ class Capture:
         with ModeChange(record=True):
             seeds = {node: self._lift(np.asarray(g), node) for node, g in cotangents.items()}
             arrived = sweep(nodes, seeds, ends=ends, lift=self._lift, selected=selected)
-            return {end: _in_c_order(g if type(g) is Tensor else self._lift(g, None))._array for end, g in arrived.items()}
+            return {end: self._handed_out(end, g)._array for end, g in arrived.items()}
+
+    def _handed_out(self, end: AnyNode, gradient: Value) -> Tensor:
+        """Return what arrived at an end in the memory order in which all gradients are handed out."""
+        found = gradient if type(gradient) is Tensor else self._lift(gradient, None)
+        if found._array.flags.c_contiguous:
+            return found
+        copied: Tensor = contiguous(found)
+        pair = self.nodes[end], self.position_of(found)
+        self.cotangents[self.cotangents.index(pair)] = self.nodes[end], self.position_of(copied)
+        return copied
 
     def _lift(self, value: Array, node: AnyNode | None) -> Tensor:
         """Return a Tensor over an array; not a constant's counts as an array even without axes, as in other sweeps."""
@@ -256,8 +266,3 @@ def capturing(capture: Capture) -> Iterator[Capture]:
             yield capture
         finally:
             capture.finish()
-
-
-def _in_c_order(gradient: Tensor) -> Tensor:
-    """Return a gradient in the memory order in which all are handed out."""
-    return gradient if gradient._array.flags.c_contiguous else contiguous(gradient)

@@ -166,6 +166,7 @@ def _check(options: argparse.Namespace) -> int:
 
 def _graph(options: argparse.Namespace) -> int:
     from tinygrad_lite.graphs.from_python import graph_in
+    from tinygrad_lite.graphs.views import Shown
 
     if options.target.lower().endswith((".toml", ".json")):
         from tinygrad_lite.experiments import read_experiment, trace_experiment
@@ -175,7 +176,9 @@ def _graph(options: argparse.Namespace) -> int:
         graph = graph_in(options.target)
     if options.backward and not graph.cotangents:
         graph = graph.backward()
-    show = ("shape", *["value"] * options.values, *["flops", "bytes"] * options.cost)
+    show: list[Shown] = ["shape"]
+    show += ["value"] if options.values else []
+    show += ["flops", "bytes"] if options.cost else []
     if options.out is None:
         print(graph.to_text(show=show, depth=options.depth), end="")
     else:

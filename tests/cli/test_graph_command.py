@@ -81,15 +81,22 @@ def test_a_tensor_that_the_file_computes_is_drawn_too(graph, file):
     assert "sum" in out
 
 
-def test_the_declared_experiment_is_drawn(graph, tmp_path):
-    status, out, _ = graph(ROOT / "examples" / "mnist.toml", "-o", tmp_path / "mnist.svg", "--backward", "--cost")
+@pytest.fixture
+def declared(tmp_path: Path) -> Path:
+    path = tmp_path / "declared.toml"
+    path.write_text("[net]\nhidden = [20]\n\n[objective]\nl2 = 0.01\n", encoding="utf-8")
+    return path
+
+
+def test_the_declared_experiment_is_drawn(graph, declared, tmp_path):
+    status, out, _ = graph(declared, "-o", tmp_path / "net.svg", "--backward", "--cost")
     assert status == 0
-    assert "softmax_cross_entropy" in (tmp_path / "mnist.svg").read_text(encoding="utf-8")
+    assert "softmax_cross_entropy" in (tmp_path / "net.svg").read_text(encoding="utf-8")
     assert "FLOPs" in out
 
 
-def test_a_setting_changes_what_is_drawn(graph):
-    status, out, _ = graph(ROOT / "examples" / "mnist.toml", "--set", "net.activation=tanh")
+def test_a_setting_changes_what_is_drawn(graph, declared):
+    status, out, _ = graph(declared, "--set", "net.activation=tanh")
     assert status == 0
     assert "tanh" in out
 
@@ -103,10 +110,10 @@ def test_modules_deeper_than_the_depth_are_one_node(graph):
 @pytest.mark.parametrize(
     ("target", "told"),
     [
-        ("{}:absent", "defines no absent; there are loss, needy, broken, failing, kept"),
+        ("{}:absent", "defines no absent; there are w, loss, needy, broken, failing, kept"),
         ("{}:needy", "needs x; give defaults"),
         ("{}:broken", "matmul"),
-        ("{}:failing", "line 18: ZeroDivisionError: no"),
+        ("{}:failing", "line 19: ZeroDivisionError: no"),
         ("{}:number", "is a float"),
         ("{}", "such as net.py:loss"),
         ("missing.py:loss", "missing.py"),

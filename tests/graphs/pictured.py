@@ -1,12 +1,13 @@
 """The graphs that these tests look at, and how to put operations into a scope."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import numpy as np
 
 import tinygrad_lite as tg
-from tinygrad_lite.mode import MODE, Mode
+from tinygrad_lite.graphs import Graph, graph
+from tinygrad_lite.mode import MODE
 from tinygrad_lite.tensor import Tensor
 
 HOSTILE = '</script><img src=x onerror=alert(1)>"&'
@@ -15,7 +16,7 @@ HOSTILE_NAMES = [HOSTILE, r"back\slash\N\G\l\\", "<b>", "<b>bold</b>", "two\nlin
 
 @contextmanager
 def scope(path: str) -> Iterator[None]:
-    token = MODE.set(Mode(record=True, scope=path))
+    token = MODE.set(MODE.get()._replace(scope=path))
     try:
         yield
     finally:
@@ -97,3 +98,10 @@ PICTURES = {
     function.__name__: function
     for function in (neuron, two_layer_loss, residual_blocks, many_heads, recurrent, crossed_scopes, hostile)
 }
+
+
+def with_sweep(make: Callable[[], Tensor]) -> Graph:
+    """The graph of one of these with its backward sweep."""
+    g = graph(make())
+    result = g.nodes[g.outputs[0]]
+    return g.backward(np.ones(result.shape, result.dtype) if result.shape else None)

@@ -94,6 +94,14 @@ def test_a_rule_that_gives_plain_zeros_gives_a_constant() -> None:
     assert gradients_in(tg.trace(lambda: np.sign(w).sum()).backward())[0].tolist() == [0.0, 0.0]
 
 
+def test_a_gradient_that_is_repeated_is_written_out_whole() -> None:
+    b = tg.Tensor([1.0, 2.0], requires_grad=True)
+    graph = tg.trace(lambda x: (x + b).sum(), np.ones(2)).backward()
+    gradient = graph.nodes[dict(graph.cotangents)[1]]
+    assert gradient.primitive == "contiguous"
+    assert gradient.values.flags.c_contiguous
+
+
 def test_a_raw_operand_keeps_its_memory_order_for_the_rules() -> None:
     rng = np.random.default_rng(0)
     w, c = tg.Tensor(rng.normal(size=(3, 5)), requires_grad=True), rng.normal(size=(4, 5))

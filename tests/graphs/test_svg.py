@@ -1,14 +1,21 @@
+import itertools
+import re
 import shutil
+import subprocess
 import sys
 import xml.etree.ElementTree as ET
 
 import numpy as np
 import pytest
 
-from tests.graphs.pictured import HOSTILE_NAMES, PICTURES, hostile, neuron, parameter, two_layer_loss
-from tinygrad_lite.errors import ArgumentError, MissingDependencyError
+import tinygrad_lite as tg
+from tests.graphs.measuring import is_inside, pairs, word
+from tests.graphs.pictured import HOSTILE_NAMES, PICTURES, hostile, neuron, parameter, two_layer_loss, with_sweep
+from tinygrad_lite.errors import ArgumentError, GraphError, MissingDependencyError
 from tinygrad_lite.graphs import graph
+from tinygrad_lite.graphs.svg import svg_text
 
+needs_dot = pytest.mark.skipif(shutil.which("dot") is None, reason="the program `dot` is not installed")
 SVG = "{http://www.w3.org/2000/svg}"
 
 
@@ -52,7 +59,7 @@ def test_without_the_graphviz_package_the_own_layout_draws(monkeypatch):
     assert g.to_svg() == g.to_svg(renderer="own")
 
 
-@pytest.mark.skipif(shutil.which("dot") is None, reason="the program `dot` is not installed")
+@needs_dot
 def test_where_dot_is_installed_it_draws():
     g = graph(neuron())
     assert g.to_svg() == g.to_svg(renderer="dot")
@@ -63,7 +70,7 @@ def test_what_graphviz_is_too_slow_for_is_drawn_by_the_own_layout():
     for _ in range(200):
         h = np.tanh(h * weight)
     g = graph(h)
-    assert g.to_svg() == g.to_svg(renderer="own")
+    assert svg_text(g, fold=False) == svg_text(g, "own", fold=False)
 
 
 def test_an_unknown_renderer_is_refused():
@@ -75,6 +82,91 @@ def test_a_notebook_shows_the_picture():
     bundle = graph(neuron())._repr_mimebundle_()
     assert bundle["image/svg+xml"].startswith("<svg")
     assert bundle["text/plain"].startswith("<Graph")
+
+
+def marks_of(svg):
+    """The outline of each mark and the boxes of its words, as the own renderer draws them."""
+    for group in ET.fromstring(svg).findall(f"{SVG}g[@text-anchor]"):
+        (outline, *_) = [shape for shape in group if shape.tag in (f"{SVG}rect", f"{SVG}path")]
+        yield corners_of(outline), [word(text, "middle") for text in group.findall(f"{SVG}text")]
+
+
+def corners_of(shape):
+    if shape.tag == f"{SVG}rect":
+        x, y, width, height = (float(shape.get(name)) for name in ("x", "y", "width", "height"))
+        return [(x, y), (x + width, y), (x + width, y + height), (x, y + height)]
+    return pairs(shape.get("d").split("z")[0]) if "V" not in shape.get("d") else cylinder(shape.get("d"))
+
+
+def cylinder(path):
+    """The box below the lid, in which the words of a cylinder stand."""
+    x, top, bottom, cap, right = (
+        float(re.search(pattern, path)[1])
+        for pattern in (r"M([\d.]+)", r"M[\d.]+,([\d.]+)", r"V([\d.]+)", r"A[\d.]+,([\d.]+)", r"A\S+ 0 0 0 ([\d.]+)")
+    )
+    return [(x, top + cap), (right, top + cap), (right, bottom), (x, bottom)]
+
+
+def every_kind():
+    state, w = tg.Tensor(np.ones(3), name="state"), parameter(3, "w")
+
+    def f(x):
+        state.assign(np.tanh(x * w) + state * 2.0)
+        return (state * w).sum()
+
+    return tg.trace(f, np.ones(3)).backward()
+
+
+@pytest.mark.parametrize(
+    "make",
+    [*(lambda make=make: with_sweep(make) for make in PICTURES.values()), every_kind],
+    ids=[*PICTURES, "every kind"],
+)
+@pytest.mark.parametrize(
+    "options",
+    [{}, {"show": ("shape", "value", "gradient", "flops", "bytes", "place"), "heat": "bytes"}, {"depth": 0}],
+    ids=["plain", "all that is told", "closed"],
+)
+def test_every_word_is_inside_the_outline_of_its_mark(make, options):
+    for corners, words in marks_of(svg_text(make(), "own", **options)):
+        assert words
+        for left, top, right, bottom in words:
+            assert all(is_inside(spot, corners) for spot in itertools.product((left, right), (top, bottom)))
+
+
+@pytest.mark.parametrize("renderer", ["own", pytest.param("dot", marks=needs_dot)])
+def test_colours_and_signs_are_explained_in_the_picture(renderer):
+    def f(w):
+        return (tg.named(np.tanh(w), "h") ** 2).sum()
+
+    w = np.ones(2)
+    report = tg.check_gradients(f, w, analytic=lambda w: (0 * w,), deltas={"h": 2 * np.tanh(w)})
+    g = tg.trace(f, tg.Tensor(w, requires_grad=True, name="w"))
+    root = ET.fromstring(svg_text(g, renderer, report=report, heat="error"))
+    texts = {(element.text or "").replace("\u00a0", " ") for element in root.iter(f"{SVG}text")}
+    assert "relative error of the gradient" in texts
+    assert "✓ the gradient by hand agrees, ✗ it does not" in texts
+    assert any(text.startswith("✓ error") for text in texts)
+    assert any(text.startswith("✗ error") for text in texts)
+    width, height = (float(root.get(name).removesuffix("pt")) for name in ("width", "height"))
+    assert width > 0 < height
+
+
+def test_the_own_legend_is_inside_the_page():
+    root = ET.fromstring(svg_text(graph(neuron()), "own", heat="flops"))
+    _, _, width, height = map(float, root.get("viewBox").split())
+    for text in root.findall(f"{SVG}text"):
+        left, _, right, bottom = word(text)
+        assert 0 <= left < right <= width
+        assert bottom <= height
+
+
+@pytest.mark.parametrize("renderer", ["own", pytest.param("dot", marks=needs_dot)])
+def test_the_sweep_is_dashed_in_another_tone(renderer):
+    picture = svg_text(with_sweep(neuron), renderer)
+    assert "#8a7400" in picture
+    assert "stroke-dasharray" in picture
+    assert "#8a7400" not in svg_text(graph(neuron()), renderer)
 
 
 @pytest.mark.parametrize("suffix", [".dot", ".svg", ".SVG"])
@@ -103,3 +195,20 @@ def test_a_save_that_fails_leaves_the_old_file_and_nothing_else(tmp_path, monkey
         graph(neuron()).save(path)
     assert path.read_text() == "old"
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_sweep_is_drawn_by_the_own_layout_unless_asked_otherwise():
+    g = with_sweep(neuron)
+    assert g.to_svg() == g.to_svg(renderer="own")
+
+
+@needs_dot
+def test_where_graphviz_fails_the_own_layout_draws(monkeypatch):
+    def fail(*_, **__):
+        raise subprocess.CalledProcessError(-6, "dot")
+
+    monkeypatch.setattr("graphviz.Digraph.pipe", fail)
+    g = graph(neuron())
+    assert g.to_svg() == g.to_svg(renderer="own")
+    with pytest.raises(GraphError, match=r'Graphviz failed .* renderer="own"'):
+        g.to_svg(renderer="dot")

@@ -8,13 +8,16 @@ solution, pushing left gives another, and half-way between two solutions is alwa
 
 from __future__ import annotations
 
+import math
 import statistics
 from collections import defaultdict
 from collections.abc import Sequence
 from typing import Final, TypeAlias
 
-from tinygrad_lite.graphs.rows import PORT_REACH, Places
+from tinygrad_lite.graphs.lines import PORT_REACH
+from tinygrad_lite.graphs.rows import Places
 from tinygrad_lite.graphs.scopes import parent_of, path_to
+from tinygrad_lite.graphs.together import positions
 
 PAD: Final = 12.0
 NODE_GAP: Final = 18.0
@@ -25,51 +28,82 @@ Key: TypeAlias = tuple[tuple[float, int], ...]
 
 def keys_of(places: Places, x: list[float]) -> dict[str, Key]:
     """Return for each scope the keys of those around it and its own: the middle of what is in it."""
-    members: dict[str, list[float]] = defaultdict(list)
+    total, count = dict.fromkeys(["", *places.spans], 0.0), dict.fromkeys(["", *places.spans], 0)
     for scope, position in zip(places.scopes, x, strict=True):
-        for outer in path_to(scope):
-            members[outer].append(position)
-    own = {scope: (statistics.fmean(members[scope]), i - len(places.spans)) for i, scope in enumerate(places.spans)}
-    return {scope: tuple(own[outer] for outer in path_to(scope)) for scope in ("", *places.spans)}
+        total[scope] += position
+        count[scope] += 1
+    for scope in reversed(places.spans):
+        total[parent_of(scope)] += total[scope]
+        count[parent_of(scope)] += count[scope]
+    keys: dict[str, Key] = {"": ()}
+    for i, scope in enumerate(places.spans):
+        keys[scope] = (*keys[parent_of(scope)], (total[scope] / count[scope], i - len(places.spans)))
+    return keys
 
 
 class Demands:
-    """Which place or border must be how far right of which other."""
+    """Which place or border must be how far right of which other, and which places stand in one line."""
 
-    def __init__(self, places: Places, x: list[float], title_widths: dict[str, float], entered: list[bool]) -> None:
+    def __init__(self, places: Places, x: list[float], title_widths: dict[str, float]) -> None:
         self.places, self.title_widths = places, title_widths
         count = len(x)
         self.scopes = {scope: (count + 2 * i, count + 2 * i + 1) for i, scope in enumerate(places.spans)}
         self.halves = [width / 2 for width in places.widths] + [0.0] * (2 * len(self.scopes))
-        keys = keys_of(places, x)
-        ranks: list[Key] = [(*keys[scope], (x[v], v)) for v, scope in enumerate(places.scopes)]
-        for scope in self.scopes:
-            ranks += [(*keys[scope], (-float("inf"), 0)), (*keys[scope], (float("inf"), 0))]
-        self.order = sorted(range(len(ranks)), key=ranks.__getitem__)
-        self.right_of: list[list[tuple[int, float]]] = [[] for _ in ranks]
-        self.left_of: list[list[tuple[int, float]]] = [[] for _ in ranks]
+        self.right_of: list[list[tuple[int, float]]] = [[] for _ in self.halves]
+        self.left_of: list[list[tuple[int, float]]] = [[] for _ in self.halves]
+        self.from_last = [0.0] * count
+        """How far each place must be right of the last in its row."""
+        self.order = self._from_left(x)
         self._demand_in_rows()
         for scope, (left, right) in self.scopes.items():
             self._demand(left, right, title_widths[scope])
         self.clear: dict[str, list[tuple[int, float]]] = defaultdict(list)
-        self._demand_clear_titles(entered)
+        self._demand_clear_titles()
+        self._draw_up()
+
+    def _from_left(self, x: list[float]) -> list[int]:
+        keys = keys_of(self.places, x)
+        ranks: list[Key] = [(*keys[scope], (x[v], v)) for v, scope in enumerate(self.places.scopes)]
+        for scope in self.scopes:
+            ranks += [(*keys[scope], (-math.inf, 0)), (*keys[scope], (math.inf, 0))]
+        return sorted(range(len(ranks)), key=ranks.__getitem__)
+
+    def _draw_up(self) -> None:
+        """Make one unknown of each line, or of each part of it where it cannot be straight, and order all unknowns."""
+        groups = list(range(len(self.halves)))
+        for line in self.places.lines:
+            for v in line:
+                groups[v] = line[0]
+        rank = [0.0] * len(groups)
+        for i, v in enumerate(self.order):
+            rank[v] = i
+        pairs = ((u, v) for u, demands in enumerate(self.right_of) for v, _ in demands)
+        self.unknown = positions(groups, pairs, rank)
+        self.members: list[list[int]] = [[] for _ in range(max(self.unknown) + 1)]
+        for v, unknown in enumerate(self.unknown):
+            self.members[unknown].append(v)
 
     def _demand_in_rows(self) -> None:
         """Keep neighbours in a row apart; a border takes part in every row that its scope spans."""
         spans = [(row, row) for row in self.places.rows]
         spans += [span for span in self.places.spans.values() for _ in range(2)]
         last: dict[int, int] = {}
+        since_place: dict[int, float] = defaultdict(float)
         for v in self.order:
             for row in range(spans[v][0], spans[v][1] + 1):
                 if row in last:
                     u = last[row]
-                    self._demand(u, v, self.halves[u] + self._gap(u, v) + self.halves[v])
+                    distance = self.halves[u] + self._gap(u, v) + self.halves[v]
+                    self._demand(u, v, distance)
+                    since_place[row] += distance
                 last[row] = v
+            if v < len(spans) - 2 * len(self.scopes):
+                self.from_last[v] = since_place.pop(spans[v][0], 0.0)
 
-    def _demand_clear_titles(self, entered: list[bool]) -> None:
+    def _demand_clear_titles(self) -> None:
         """Keep what is entered from above, in the first row of a scope, right of the title that stands there."""
         for v, row in enumerate(self.places.rows):
-            for scope in path_to(self.places.scopes[v]) if entered[v] else ():
+            for scope in path_to(self.places.scopes[v]) if self.places.is_entered[v] else ():
                 if self.places.spans[scope][0] == row:
                     reach = min(self.halves[v], PORT_REACH)
                     self.clear[scope].append((v, self.title_widths[scope] + reach))
@@ -89,53 +123,55 @@ class Demands:
         """Return positions near `wish` that meet every demand, those of the places first, then the borders."""
         tight = self.borders(wish)
         wish = wish[: len(self.places.rows)] + [side for scope in self.scopes for side in tight[scope]]
-        pushed_right, pushed_left = list(wish), list(wish)
-        for v in self.order:
-            for u, distance in self.left_of[v]:
-                if pushed_right[v] < pushed_right[u] + distance:
-                    pushed_right[v] = pushed_right[u] + distance
-        for u in reversed(self.order):
-            for v, distance in self.right_of[u]:
-                if pushed_left[u] > pushed_left[v] - distance:
-                    pushed_left[u] = pushed_left[v] - distance
-        return [(a + b) / 2 for a, b in zip(pushed_right, pushed_left, strict=True)]
+        unknown = self.unknown
+        pushed_right = [statistics.fmean([wish[v] for v in members]) for members in self.members]
+        pushed_left = list(pushed_right)
+        for i, members in enumerate(self.members):
+            for v in members:
+                for u, distance in self.left_of[v]:
+                    if pushed_right[i] < pushed_right[unknown[u]] + distance:
+                        pushed_right[i] = pushed_right[unknown[u]] + distance
+        for i in range(len(self.members) - 1, -1, -1):
+            for v in self.members[i]:
+                for w, distance in self.right_of[v]:
+                    if pushed_left[i] > pushed_left[unknown[w]] - distance:
+                        pushed_left[i] = pushed_left[unknown[w]] - distance
+        return [(pushed_right[i] + pushed_left[i]) / 2 for i in unknown]
 
     def borders(self, x: list[float]) -> dict[str, tuple[float, float]]:
         """Return the borders that enclose what is in each scope as tightly as its title allows.
 
         Where `x` has borders that meet the demands, no border moves outwards from them.
         """
-        count = len(self.places.rows)
-        inside: dict[str, list[tuple[float, float]]] = defaultdict(list)
+        left, right = dict.fromkeys(["", *self.scopes], math.inf), dict.fromkeys(["", *self.scopes], -math.inf)
         for scope, middle, half in zip(self.places.scopes, x, self.halves, strict=False):
-            inside[scope].append((middle - half, middle + half))
-        tight: dict[str, tuple[float, float]] = {}
-        for scope in sorted(self.scopes, key=lambda scope: -len(path_to(scope))):
-            left = min(side for side, _ in inside[scope]) - PAD
-            left = min([left, *(x[v] - distance for v, distance in self.clear[scope])])
-            right = max(side for _, side in inside[scope]) + PAD
-            if len(x) > count:
-                left = min(left, x[self.scopes[scope][1]] - self.title_widths[scope])
-            tight[scope] = left, max(right, left + self.title_widths[scope])
-            inside[parent_of(scope)].append(tight[scope])
-        return tight
+            left[scope] = min(left[scope], middle - half)
+            right[scope] = max(right[scope], middle + half)
+        for scope in reversed(self.scopes):
+            left[scope] = min([left[scope] - PAD, *(x[v] - distance for v, distance in self.clear[scope])])
+            if len(x) > len(self.places.rows):
+                left[scope] = min(left[scope], x[self.scopes[scope][1]] - self.title_widths[scope])
+            right[scope] = max(right[scope] + PAD, left[scope] + self.title_widths[scope])
+            left[parent_of(scope)] = min(left[parent_of(scope)], left[scope])
+            right[parent_of(scope)] = max(right[parent_of(scope)], right[scope])
+        return {scope: (left[scope], right[scope]) for scope in self.scopes}
 
     def nearest(self, x: list[float], run: Sequence[int], wish: float) -> float:
         """Return the position nearest to `wish` that all places of `run` are free to take; one at least must exist."""
         left, right = self._room(x, run)
         return min(max(wish, left), right)
 
-    def free_run(self, x: list[float], run: range) -> int:
-        """Return the end of the longest beginning of `run` that is free to stand in one line."""
-        left, right = -float("inf"), float("inf")
-        for v in run:
-            here = self._room(x, [v])
+    def free_run(self, x: list[float], line: Sequence[int], start: int) -> int:
+        """Return where the longest part of `line` from `start` ends that is free to stand upright."""
+        left, right = -math.inf, math.inf
+        for i in range(start, len(line)):
+            here = self._room(x, [line[i]])
             left, right = max(left, here[0]), min(right, here[1])
             if left > right:
-                return max(v, run.start + 1)
-        return run.stop
+                return max(i, start + 1)
+        return len(line)
 
     def _room(self, x: list[float], run: Sequence[int]) -> tuple[float, float]:
-        left = max((x[u] + distance for v in run for u, distance in self.left_of[v]), default=-float("inf"))
-        right = min((x[w] - distance for v in run for w, distance in self.right_of[v]), default=float("inf"))
+        left = max((x[u] + distance for v in run for u, distance in self.left_of[v]), default=-math.inf)
+        right = min((x[w] - distance for v in run for w, distance in self.right_of[v]), default=math.inf)
         return left, max(left, right)

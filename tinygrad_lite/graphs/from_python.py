@@ -43,7 +43,7 @@ def _graph_of(value: object, target: str, path: Path) -> Graph:
     given = [p for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
     without = [p.name for p in given if p.default is p.empty]
     if without:
-        raise ArgumentError(f"{target} needs {', '.join(without)}; give defaults, as in def {value.__name__}(x=X)")
+        raise ArgumentError(f"{target} needs {', '.join(without)}; give defaults, as in def f(x=X)")
     try:
         return trace(value, *(p.default for p in given))
     except TinygradLiteError:

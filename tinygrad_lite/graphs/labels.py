@@ -6,6 +6,8 @@ direction gets through. Each format then escapes what means something to it.
 
 from __future__ import annotations
 
+import functools
+import os
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
 
@@ -84,11 +86,21 @@ def extent(shape: tuple[int, ...]) -> str:
     return "×".join(map(str, shape)) or "scalar"
 
 
-def _type(node: GraphNode) -> str:
-    return "" if node.dtype is None else f"{extent(node.shape)} {node.dtype}"
+def type_of(node: GraphNode) -> str:
+    """Return shape and dtype of a node; a Python number has none."""
+    return "" if node.dtype is None else f"{extent(node.shape)} {_name_of(node.dtype)}"
+
+
+_name_of = functools.lru_cache(maxsize=64)(str)  # NumPy puts the name of a dtype together every time
 
 
 # ----- A node in words -----
+
+
+def place_of(node: GraphNode) -> str:
+    """Return the file and line that computed a node, without the folder: pictures are shown to others."""
+    path, _, line = node.place.rpartition(":")
+    return shown(f"{os.path.basename(path)}:{line}") if node.place else ""
 
 
 def listing(node: GraphNode) -> str:
@@ -97,22 +109,27 @@ def listing(node: GraphNode) -> str:
     what = f"{shown(node.primitive)}({', '.join(operands)})" if node.primitive else node.kind
     value = "" if node.value is None else repr(node.value)
     head = " ".join(part for part in (f"%{node.id} =", what, shown(node.name or ""), value) if part)
-    return "  ".join(part for part in (head, _type(node), shown(node.scope)) if part)
+    return "  ".join(part for part in (head, type_of(node), shown(node.scope)) if part)
 
 
-def title(node: GraphNode) -> str:
-    """Return what a picture calls a node; a name is not told the scope that is drawn around it."""
-    if node.name and node.scope and node.name.startswith(f"{node.scope}."):
-        return shortened(shown(node.name[len(node.scope) + 1 :]))
-    if node.value is not None and not node.name:
+def title(node: GraphNode, scope: str | None = None) -> str:
+    """Return what a picture calls a node; a name is not told the scope that is drawn around it.
+
+    That is its own, unless the name is written in another `scope`.
+    """
+    scope = node.scope if scope is None else scope
+    name = name_of(node)
+    if name and scope and name.startswith(f"{scope}."):
+        return shortened(shown(name[len(scope) + 1 :]))
+    if node.value is not None and not name:
         return repr(node.value) if len(repr(node.value)) < 10 else f"{node.value:.6g}"
-    return shortened(shown(node.primitive or node.name or node.kind))
+    return shortened(shown(name or node.primitive or node.kind))
 
 
-def details(node: GraphNode) -> tuple[str, ...]:
-    """Return what a picture tells below the title: static arguments, shape and dtype."""
-    lines = (shortened(", ".join(node.settings)), _type(node))
-    return tuple(line for line in lines if line)
+def name_of(node: GraphNode) -> str:
+    """Return what the user called a node, by `tg.named` too; empty if nothing."""
+    given = node.static.get("name") if node.primitive == "named" else None
+    return node.name or (given if isinstance(given, str) else "")
 
 
 def scope_title(scope: str) -> str:

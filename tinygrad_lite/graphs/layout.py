@@ -1,34 +1,28 @@
 """Where everything in the picture goes when Graphviz is not there to say: our own layered layout.
 
-`rows` says which row each node stands in, `columns` how far from the left; here rows get their heights, scopes their
-boxes and edges their ways. An edge moves sideways only between two rows, so it runs through no node. Everything is a
-loop over nodes, edges and places in rows, and nothing is left to chance: the same graph, the same picture.
+`rows` says which row each item stands in, `columns` how far from the left; here rows get their heights, scopes their
+boxes and edges their ways. An edge moves sideways only in the gap between two rows, so it runs through no item.
+Everything is a loop over items, edges and places in rows, and nothing is left to chance: the same graph, the same
+picture.
 """
 
 from __future__ import annotations
 
 import heapq
 import itertools
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final, NamedTuple, TypeAlias
 
-from tinygrad_lite.graphs.columns import columns
+from tinygrad_lite.graphs.columns import Columns, columns
 from tinygrad_lite.graphs.distances import PAD
-from tinygrad_lite.graphs.rows import Places, places, ports
-from tinygrad_lite.graphs.scopes import parent_of
+from tinygrad_lite.graphs.heights import MARGIN, Heights, Piece, turn_depth
+from tinygrad_lite.graphs.rows import Places, Trunk, places
 from tinygrad_lite.graphs.stacking import Item
 
 Point: TypeAlias = tuple[float, float]
 
-MARGIN: Final = 10.0
-ARROW: Final = 8.0
-TITLE_HEIGHT: Final = 24.0
 LANE: Final = 8.0
-ROOM: Final = 22.0
-ROOMIEST: Final = 66.0
-STEEPNESS: Final = 0.14
-"""How high the room between two rows is at least and at most; between, how much of the way an edge moves sideways."""
 
 
 class Box(NamedTuple):
@@ -41,14 +35,27 @@ class Box(NamedTuple):
 
 
 class Line(NamedTuple):
-    """A way through the picture: straight down where x stays the same, and sideways only between two rows.
+    """A way through the picture: straight up or down where x stays the same, and sideways only between two rows.
 
-    It arrives at an operand of `target`, or is the trunk that the edges of its source branch off from.
+    It arrives at an operand of `target`, or is a trunk that the edges of its source branch off from.
     """
 
     points: tuple[Point, ...]
     source: int
     target: int | None
+    rises: bool
+    """Whether it ends going up: at the bottom of its target."""
+
+    def curves(self) -> Iterator[tuple[Point, Point, Point, Point]]:
+        """Yield the Bézier curve from each point to the next: its start, two control points and its end.
+
+        Between two points of the same height it is a turn.
+        """
+        for a, b in itertools.pairwise(self.points):
+            height = (a[1] + b[1]) / 2
+            if a[1] == b[1]:
+                height += (1 if self.rises else -1) * turn_depth(b[0] - a[0]) * 4 / 3
+            yield a, (a[0], height), (b[0], height), b
 
 
 @dataclass(frozen=True)
@@ -65,147 +72,105 @@ class Layout:
 def layout(items: Sequence[Item], title_widths: dict[str, float]) -> Layout:
     """Lay out `items`, which stand after their inputs, in boxes of their scopes, each as wide as its title needs."""
     found = places(items)
-    middles, borders = columns(found, title_widths)
-    x = middles[: len(items)]
-    edges = [x[v] + side * item.width / 2 for v, item in enumerate(items) for side in (-1, 1)]
-    edges += [*middles[len(items) :], *(side for both in borders.values() for side in both)]
-    left, right = min(edges), max(edges)
+    x, borders, right = _at_margin(found, columns(found, title_widths))
     lanes = _lanes(found, right + PAD)
-    ways = _ways(items, found, middles, lanes)
-    heights = _Heights(items, found, ways)
-    picture = Layout(
-        width=max(right, *lanes.values(), right) - left + 2 * MARGIN,
-        height=heights.total,
-        boxes=tuple(heights.item(item, found.rows[v], x[v]) for v, item in enumerate(items)),
-        scopes={scope: heights.scope(scope, *borders[scope]) for scope in found.spans},
-        lines=tuple(heights.line(way) for way in ways),
-    )
-    return _moved(picture, MARGIN - left)
+    ways = _ways(found, x, lanes)
+    heights = Heights(items, found, [piece for way in ways for piece in way.pieces])
+    boxes = []
+    for item, row, middle in zip(items, found.rows, x, strict=False):
+        boxes.append(Box(middle - item.width / 2, heights.middle[row] - item.height / 2, item.width, item.height))
+    scopes = {}
+    for scope, (left, scope_right) in borders.items():
+        top, bottom = heights.scope(scope)
+        scopes[scope] = Box(left, top, scope_right - left, bottom - top)
+    lines = tuple(_line(way, heights, items, boxes) for way in ways)
+    return Layout(max([right, *lanes.values()]) + MARGIN, heights.total, tuple(boxes), scopes, lines)
 
 
-def _moved(picture: Layout, right: float) -> Layout:
-    """Return the layout with everything moved to the right."""
-    return Layout(
-        picture.width,
-        picture.height,
-        tuple(box._replace(x=box.x + right) for box in picture.boxes),
-        {scope: box._replace(x=box.x + right) for scope, box in picture.scopes.items()},
-        tuple(line._replace(points=tuple((x + right, y) for x, y in line.points)) for line in picture.lines),
-    )
+def _at_margin(found: Places, there: Columns) -> tuple[list[float], dict[str, tuple[float, float]], float]:
+    """Return the columns, moved to the left margin of the picture, and how far right they reach."""
+    sides = [x + side * width / 2 for x, width in zip(there.middles, found.widths, strict=True) for side in (-1, 1)]
+    sides += [side for both in there.borders.values() for side in both]
+    step = MARGIN - min(sides)
+    borders = {scope: (left + step, right + step) for scope, (left, right) in there.borders.items()}
+    return [x + step for x in there.middles], borders, max(sides) + step
 
 
 # ----- Ways -----
 
 
 class _Way(NamedTuple):
-    """A line before the rows have their heights: the row below which it moves sideways, from where and to where."""
+    """A line before the rows have their heights: the gaps in which it moves sideways, from where and to where."""
 
-    steps: list[tuple[int, float, float]]
+    pieces: list[Piece]
     source: int
     target: int | None
+    rises: bool
     from_trunk: bool = False
+    last_gap: int = 0
+    """Where a trunk ends."""
 
 
-def _lanes(found: Places, start: float) -> dict[int, float]:
-    """Return where the values without places of their own descend: beside the picture, as close to it as is free."""
-    waiting = sorted((trunk.first, trunk.last, v) for v, trunk in found.trunks.items() if not trunk.places)
+def _lanes(found: Places, start: float) -> dict[tuple[int, bool], float]:
+    """Return where the values without places of their own pass the rows: beside the picture, as close as is free."""
+    waiting = sorted((min(trunk.rows), max(trunk.rows), way) for way, trunk in found.trunks.items() if not trunk.places)
     free: list[float] = []
     busy: list[tuple[int, float]] = []
-    lanes: dict[int, float] = {}
-    for first, last, v in waiting:
+    lanes: dict[tuple[int, bool], float] = {}
+    for first, last, way in waiting:
         while busy and busy[0][0] < first - 1:
             heapq.heappush(free, heapq.heappop(busy)[1])
-        lanes[v] = heapq.heappop(free) if free else start + LANE * len(busy)
-        heapq.heappush(busy, (last, lanes[v]))
+        lanes[way] = heapq.heappop(free) if free else start + LANE * len(busy)
+        heapq.heappush(busy, (last, lanes[way]))
     return lanes
 
 
-def _ways(items: Sequence[Item], found: Places, x: list[float], lanes: dict[int, float]) -> list[_Way]:
+def _ways(found: Places, x: list[float], lanes: dict[tuple[int, bool], float]) -> list[_Way]:
     """Return the trunks, then one way for each operand of each item."""
     ways = []
-    for v, trunk in found.trunks.items():
-        columns_passed = [x[v], *(x[place] for place in trunk.places)] if trunk.places else [x[v], lanes[v]]
-        steps = [(trunk.first - 1 + i, a, b) for i, (a, b) in enumerate(itertools.pairwise(columns_passed))]
-        ways.append(_Way([*steps, (trunk.last, columns_passed[-1], columns_passed[-1])], v, None))
-    for target, item in enumerate(items):
-        for source, offset in zip(item.inputs, ports(items, found.rows, target), strict=True):
-            row = found.rows[target] - 1
-            from_trunk = row > found.rows[source]
-            trunk_places = found.trunks[source].places if from_trunk else range(0)
-            start = x[trunk_places[row - found.trunks[source].first]] if trunk_places else lanes.get(source, x[source])
-            start = start if from_trunk else x[source]
-            ways.append(_Way([(row, start, x[target] + offset)], source, target, from_trunk))
+    for (source, falls), trunk in found.trunks.items():
+        columns_passed = [x[place] for place in trunk.places] or [lanes[source, falls]]
+        pieces = list(_trunk_pieces(found, trunk, x[source], columns_passed))
+        ways.append(_Way(pieces, source, None, not falls, last_gap=trunk.rows[-1] - (not falls)))
+    for arrival in found.arrivals:
+        source, target = arrival.source, arrival.target
+        start = x[arrival.start] if arrival.start is not None else lanes[source, arrival.from_above]
+        rises = found.rises[target]
+        piece = Piece(arrival.gap, start, arrival.from_above, x[target] + arrival.offset, rises)
+        ways.append(_Way([piece], source, target, rises, arrival.trunk is not None))
     return ways
 
 
-# ----- Heights -----
+def _trunk_pieces(found: Places, trunk: Trunk, start: float, columns_passed: list[float]) -> Iterator[Piece]:
+    from_above = not found.rises[trunk.source]
+    for row, end in zip(trunk.rows, columns_passed, strict=False):
+        yield Piece(row - 1 if trunk.falls else row, start, from_above, end, not trunk.falls)
+        start, from_above = end, trunk.falls
 
 
-class _Heights:
-    """How high rows and the rooms between them are, and what follows from it."""
-
-    def __init__(self, items: Sequence[Item], found: Places, ways: list[_Way]) -> None:
-        self.items, self.found = items, found
-        count = max(found.rows) + 1
-        self.over, self.under = self._scope_heights()
-        head, foot, tall, room = [ARROW] * count, [0.0] * count, [0.0] * count, [ROOM] * count
-        for item, row in zip(items, found.rows, strict=False):
-            tall[row] = max(tall[row], item.height)
-        for scope, (first, last) in found.spans.items():
-            head[first] = max(head[first], self.over[scope])
-            foot[last] = max(foot[last], self.under[scope])
-        for way in ways:
-            for row, a, b in way.steps:
-                room[row] = max(room[row], min(STEEPNESS * abs(a - b), ROOMIEST))
-        self.top, self.bottom, self.leave, self.arrive = [], [], [], []
-        y = MARGIN - ARROW if head[0] == ARROW else MARGIN
-        for row in range(count):
-            self.arrive.append(y)
-            self.top.append(y + head[row])
-            self.bottom.append(self.top[row] + tall[row])
-            self.leave.append(self.bottom[row] + foot[row])
-            y = self.leave[row] + room[row]
-        self.total = self.leave[-1] + MARGIN
-
-    def _scope_heights(self) -> tuple[dict[str, float], dict[str, float]]:
-        """Return how far each scope reaches over its first row and under its last."""
-        over = dict.fromkeys(self.found.spans, TITLE_HEIGHT + ARROW)
-        under = dict.fromkeys(self.found.spans, PAD)
-        for scope in sorted(self.found.spans, key=lambda scope: -scope.count(".")):
-            outer = parent_of(scope)
-            if outer and self.found.spans[outer][0] == self.found.spans[scope][0]:
-                over[outer] = max(over[outer], over[scope] + TITLE_HEIGHT)
-            if outer and self.found.spans[outer][1] == self.found.spans[scope][1]:
-                under[outer] = max(under[outer], under[scope] + PAD)
-        return over, under
-
-    def item(self, item: Item, row: int, x: float) -> Box:
-        return Box(x - item.width / 2, (self.top[row] + self.bottom[row] - item.height) / 2, item.width, item.height)
-
-    def scope(self, scope: str, left: float, right: float) -> Box:
-        first, last = self.found.spans[scope]
-        y = self.top[first] - self.over[scope]
-        return Box(left, y, right - left, self.bottom[last] + self.under[scope] - y)
-
-    def line(self, way: _Way) -> Line:
-        points: list[Point] = []
-        if not way.from_trunk:
-            row, x, _ = way.steps[0]
-            points.append((x, (self.top[row] + self.bottom[row] + self.items[way.source].height) / 2))
-        for row, a, b in way.steps:
-            points += [(a, self.leave[row]), (b, self.arrive[row + 1])]
-        if way.target is None:
-            points.pop()
-        else:
-            row, _, x = way.steps[-1]
-            points.append((x, (self.top[row + 1] + self.bottom[row + 1] - self.items[way.target].height) / 2))
-        return Line(_without_repeats(points), way.source, way.target)
+def _line(way: _Way, heights: Heights, items: Sequence[Item], boxes: list[Box]) -> Line:
+    points: list[Point] = []
+    if not way.from_trunk:
+        box = boxes[way.source]
+        points.append((way.pieces[0].start, box.y if items[way.source].rises else box.y + box.height))
+    for piece in way.pieces:
+        points += [(piece.start, heights.side(piece.gap, piece.from_above))]
+        points += [(piece.end, heights.side(piece.gap, piece.to_above))]
+    end = way.pieces[-1].end
+    if way.target is None:
+        points.append((end, heights.side(way.last_gap, not way.rises)))
+    else:
+        box = boxes[way.target]
+        points.append((end, box.y + box.height if way.rises else box.y))
+    return Line(_without_repeats(points), way.source, way.target, way.rises)
 
 
 def _without_repeats(points: list[Point]) -> tuple[Point, ...]:
-    """Return the points without those in the middle of a straight way down."""
-    kept = points[:1]
-    for point, following in zip(points[1:], [*points[2:], None], strict=True):
-        if following is None or not point[0] == kept[-1][0] == following[0]:
+    """Return the points without those in the middle of a straight way."""
+    kept: list[Point] = []
+    for point in points:
+        if len(kept) > 1 and kept[-2][0] == kept[-1][0] == point[0]:
+            kept.pop()
+        if not kept or point != kept[-1]:
             kept.append(point)
     return tuple(kept)

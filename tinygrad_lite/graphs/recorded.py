@@ -15,7 +15,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -24,7 +24,15 @@ from tinygrad_lite.graphs import labels
 from tinygrad_lite.graphs.dot import dot_text
 from tinygrad_lite.graphs.saving import save
 from tinygrad_lite.graphs.svg import Renderer, svg_text
+from tinygrad_lite.graphs.trees import tree_text
 from tinygrad_lite.primitives import Primitive
+
+if TYPE_CHECKING:
+    from typing import Unpack
+
+    from tinygrad_lite.graphs.costing import Cost
+    from tinygrad_lite.graphs.explained import Explanation
+    from tinygrad_lite.graphs.views import ViewOptions
 
 Kind: TypeAlias = Literal["operation", "parameter", "input", "state", "constant"]
 
@@ -130,53 +138,145 @@ class Graph:
         %1 = multiply(%0, %0)  2 float64
         %2 = sum(%1)  scalar float64
         %3 = constant 1.0  scalar float64
-        %4 = reshape(%3, shape=(1,))  1 float64
-        %5 = broadcast_to(%4, shape=(2,))  2 float64
-        %6 = multiply(%5, %0)  2 float64
-        %7 = multiply(%5, %0)  2 float64
-        %8 = add(%6, %7)  2 float64
+        %4 = broadcast_to(%3, shape=(2,))  2 float64
+        %5 = multiply(%4, %0)  2 float64
+        %6 = multiply(%4, %0)  2 float64
+        %7 = add(%5, %6)  2 float64
         """
         from tinygrad_lite.graphs.backward import with_backward  # which makes graphs
 
         return with_backward(self, cotangent)
 
-    def to_dot(self) -> str:
-        """Return the graph in the DOT language of Graphviz.
+    # ----- Pictures -----
 
-        Raises MissingDependencyError without the graphviz package.
+    def save(self, path: str | os.PathLike[str], renderer: Renderer | None = None, **view: Unpack[ViewOptions]) -> Path:
+        """Write the graph to `path` in the format that its suffix names, and return the path.
 
-        >>> import tinygrad_lite as tg
-        >>> from tinygrad_lite.graphs import graph
-        >>> graph(tg.Tensor(1.0)).to_dot().splitlines()[0]
-        'digraph {'
+        Pictures are .svg, .png, .pdf, .html and .dot, a tree for terminals is .txt; .tex is the chain rule of this
+        graph as a document (`explain`), .py the computation in plain NumPy (`to_numpy`). Graphviz draws where it is
+        installed, which .png and .pdf need; `renderer="own"` is the library's own layout.
+
+        `show` says what the nodes tell: any of "shape", "value", "gradient", "flops", "bytes" and "place". `heat`
+        colours them by one of "value", "gradient", "flops", "bytes" and "error". `report`, what `tg.check_gradients`
+        returns, marks what a handwritten derivation gets wrong. Scopes deeper than `depth` are drawn as one node;
+        `fold` draws repetitions once, as ×N, by default in graphs of more than 500 nodes.
+
+        The file appears whole or not at all. Raises ArgumentError for another suffix or option, and
+        MissingDependencyError for a format that needs what is not installed.
+
+        >>> import tempfile, tinygrad_lite as tg
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     tg.graph(tg.Tensor(1.0)).save(f"{folder}/one.svg", show=("shape", "value")).name
+        'one.svg'
         """
-        return dot_text(self)
+        return save(self, Path(path), renderer, **view)
 
-    def to_svg(self, renderer: Renderer | None = None) -> str:
+    def to_svg(self, renderer: Renderer | None = None, **view: Unpack[ViewOptions]) -> str:
         """Return the picture as SVG, drawn by Graphviz (`"dot"`), by the library's own layout (`"own"`), or by default
-        by Graphviz where it is installed and quick enough for this graph.
+        by Graphviz where it is installed and quick enough for this graph. The other options are those of `save`.
 
         Raises ArgumentError for another renderer, MissingDependencyError for "dot" without Graphviz.
 
         >>> import tinygrad_lite as tg
-        >>> from tinygrad_lite.graphs import graph
-        >>> graph(tg.Tensor(1.0)).to_svg(renderer="own")[:4]
+        >>> tg.graph(tg.Tensor(1.0)).to_svg(renderer="own")[:4]
         '<svg'
         """
-        return svg_text(self, renderer)
+        return svg_text(self, renderer, **view)
 
-    def save(self, path: str | os.PathLike[str]) -> Path:
-        """Write the graph to `path` in the format that its suffix names, `.dot` or `.svg`, and return the path.
+    def to_dot(self, **view: Unpack[ViewOptions]) -> str:
+        """Return the picture in the DOT language of Graphviz; the options are those of `save`.
 
-        The file appears whole or not at all. Raises ArgumentError for another suffix.
+        Raises MissingDependencyError without the graphviz package.
 
-        >>> import tempfile, tinygrad_lite as tg
-        >>> from tinygrad_lite.graphs import graph
-        >>> with tempfile.TemporaryDirectory() as folder:
-        ...     graph(tg.Tensor(1.0)).save(f"{folder}/one.svg").name
-        'one.svg'
+        >>> import tinygrad_lite as tg
+        >>> tg.graph(tg.Tensor(1.0)).to_dot().splitlines()[0]
+        'digraph {'
         """
-        return save(self, Path(path))
+        return dot_text(self, **view)
+
+    def to_text(self, **view: Unpack[ViewOptions]) -> str:
+        """Return the graph as a tree for terminals, scopes for its branches; the options are those of `save`.
+
+        >>> import tinygrad_lite as tg
+        >>> w = tg.Tensor([1.0, 2.0], requires_grad=True, name="w")
+        >>> print(tg.graph((w * w).sum()).to_text(), end="")
+        %0 w                 parameter  2 float64
+        %1 multiply(%0, %0)  2 float64
+        %2 sum(%1)           scalar float64  ⇒ result
+        """
+        return tree_text(self, **view)
+
+    # ----- What it says, costs and does -----
+
+    def explain(self) -> Explanation:
+        """Return the chain rule for this graph, step by step, in the order of the backward sweep.
+
+        `print` shows it as text, a notebook as mathematics, and `.latex()` gives it for a document. Raises GraphError
+        if there is nothing to differentiate.
+
+        >>> import numpy as np, tinygrad_lite as tg
+        >>> w = tg.Tensor([1.0, 2.0], requires_grad=True, name="w")
+        >>> print(tg.graph(np.exp(w).sum()).explain())
+        The computation
+          %0  w            2
+          %1  h₁ = e^w     2
+          %2  L = Σ(h₁)    scalar
+        <BLANKLINE>
+        The chain rule, from L back
+          ∂L/∂L = 1
+        <BLANKLINE>
+          through L = Σ(h₁)
+            ∂L/∂h₁ = repeat(∂L/∂L)   2
+        <BLANKLINE>
+          through h₁ = e^w
+            ∂L/∂w = ∂L/∂h₁ ⊙ h₁   2
+        ...
+        """
+        from tinygrad_lite.graphs.explaining import explanation
+
+        return explanation(self)
+
+    def cost(self) -> Cost:
+        """Return what each node and scope costs: FLOPs, bytes moved, parameters, and what is kept for the sweep.
+
+        >>> import numpy as np, tinygrad_lite as tg
+        >>> w = tg.Tensor(np.ones((10, 784)), requires_grad=True, name="w")
+        >>> tg.graph(np.ones((100, 784)) @ w.T).cost().total.flops
+        1568000
+        """
+        from tinygrad_lite.graphs.costing import cost_of
+
+        return cost_of(self)
+
+    def to_numpy(self) -> str:
+        """Return a Python module that computes this graph and its gradients with NumPy alone, bit for bit.
+
+        Where there is one scalar result and no backward part yet, one is added. Raises UnsupportedError for a primitive
+        of one's own without a lowering.
+
+        >>> import numpy as np, tinygrad_lite as tg
+        >>> w = tg.Tensor([1.0, 2.0], requires_grad=True, name="w")
+        >>> names, graph = {}, tg.trace(lambda x: np.sum(np.sin(w * x)), np.ones(2))
+        >>> exec(graph.to_numpy(), names)
+        >>> names["forward_and_gradient"](**graph.arguments())
+        (np.float64(1.7507684116335782), {'w': array([ 0.54030231, -0.41614684])})
+        """
+        from tinygrad_lite.graphs.source import numpy_source
+
+        return numpy_source(self)
+
+    def arguments(self) -> dict[str, np.ndarray]:
+        """Return the recorded values of what the function of `to_numpy` takes, by name.
+
+        Raises GraphError for a graph read from a tape that did not keep them; `tg.trace` keeps all.
+
+        >>> import numpy as np, tinygrad_lite as tg
+        >>> tg.trace(np.tanh, np.ones(2)).arguments()
+        {'x': array([1., 1.])}
+        """
+        from tinygrad_lite.graphs.source import arguments_of
+
+        return arguments_of(self)
 
     def __len__(self) -> int:
         return len(self.nodes)
