@@ -75,7 +75,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rounds", type=int, default=3)
     rounds = parser.parse_args().rounds
-    print("| graph | nodes | `tg.graph` | `tg.trace` | `.backward()` | folded SVG | size |\n|---|---|---|---|---|---|---|")
+    print(
+        "| graph | nodes | `tg.graph` | `tg.trace` | `.backward()` | folded SVG | size |\n|---|---|---|---|---|---|---|"
+    )
     for function in (deep, flat, irregular):
         x = tg.Tensor(np.ones(4), requires_grad=True, name="x")
         with np.errstate(all="ignore"):

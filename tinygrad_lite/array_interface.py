@@ -375,8 +375,8 @@ def _fixed_part(part: Any) -> Any:
         )
     if isinstance(part, ArrayInterface) and MODE.get().capture is not None:
         raise DetachError(
-            "an index that is computed or given while a computation is traced would be a constant of the graph; pick by "
-            "tg.one_hot(labels, width), tg.softmax_cross_entropy or np.where, or take the index from outside"
+            "an index that is computed or given while a computation is traced would be a constant of the graph; pick "
+            "by tg.one_hot(labels, width), tg.softmax_cross_entropy or np.where, or take the index from outside"
         )
     try:
         array = np.array(part)

@@ -166,7 +166,7 @@ def _check(options: argparse.Namespace) -> int:
 
 def _graph(options: argparse.Namespace) -> int:
     from tinygrad_lite.graphs.from_python import graph_in
-    from tinygrad_lite.graphs.views import Shown
+    from tinygrad_lite.graphs.pictures.views import Shown
 
     if options.target.lower().endswith((".toml", ".json")):
         from tinygrad_lite.experiments import read_experiment, trace_experiment

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from tests.operations.evaluating import evaluated
-from tinygrad_lite.graphs.explained import Equation, Explanation
+from tinygrad_lite.graphs.explaining.explained import Equation, Explanation
 
 LOWERED = str.maketrans("₀₁₂₃₄₅₆₇₈₉", "0123456789")
 

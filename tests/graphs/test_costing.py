@@ -11,8 +11,8 @@ import tinygrad_lite as tg
 from tests.graphs.pictured import HOSTILE_NAMES, PICTURES, parameter, scope, two_layer_loss
 from tests.operations.case import Case
 from tests.operations.cases import CASES
-from tinygrad_lite.graphs.costing import Cost, cost_of
-from tinygrad_lite.graphs.pricing import count
+from tinygrad_lite.graphs.costing.counting import Cost, cost_of
+from tinygrad_lite.graphs.costing.pricing import count
 from tinygrad_lite.primitives import PRIMITIVES
 from tinygrad_lite.tape import Leaf, Node, tape
 from tinygrad_lite.tensor import Tensor

@@ -27,9 +27,9 @@ from tests.graphs.pictured import (
 )
 from tinygrad_lite.errors import MissingDependencyError
 from tinygrad_lite.graphs import graph
-from tinygrad_lite.graphs.dot import dot_text
-from tinygrad_lite.graphs.drawing import drawing
-from tinygrad_lite.graphs.svg import svg_text
+from tinygrad_lite.graphs.formats.dot import dot_text
+from tinygrad_lite.graphs.formats.svg import svg_text
+from tinygrad_lite.graphs.pictures.drawing import drawing
 
 needs_dot = pytest.mark.skipif(shutil.which("dot") is None, reason="the program `dot` is not installed")
 GOLDEN = Path(__file__).parent / "golden"

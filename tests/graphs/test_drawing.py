@@ -11,7 +11,7 @@ import tinygrad_lite as tg
 from tests.graphs.pictured import PICTURES, parameter, scope, two_layer_loss, with_sweep
 from tinygrad_lite.errors import ArgumentError, GraphError
 from tinygrad_lite.graphs import Graph, GraphNode, graph
-from tinygrad_lite.graphs.drawing import drawing
+from tinygrad_lite.graphs.pictures.drawing import drawing
 from tinygrad_lite.graphs.recorded import Update
 from tinygrad_lite.tensor import Tensor
 

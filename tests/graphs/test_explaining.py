@@ -17,8 +17,8 @@ from tests.graphs.pictured import HOSTILE_NAMES, PICTURES, parameter, scope, two
 from tests.operations.case import Case
 from tests.operations.cases import DIFFERENTIABLE
 from tinygrad_lite.errors import GraphError
-from tinygrad_lite.graphs.explained import Equation, Explanation
-from tinygrad_lite.graphs.explaining import explanation, latex_document
+from tinygrad_lite.graphs.explaining.deriving import explanation, latex_document
+from tinygrad_lite.graphs.explaining.explained import Equation, Explanation
 from tinygrad_lite.tensor import Tensor
 
 

@@ -5,7 +5,7 @@ import pytest
 
 import tinygrad_lite as tg
 from tinygrad_lite.errors import GraphError
-from tinygrad_lite.graphs.drawing import drawing
+from tinygrad_lite.graphs.pictures.drawing import drawing
 from tinygrad_lite.tensor import Tensor
 
 RNG = np.random.default_rng(0)

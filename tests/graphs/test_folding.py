@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 import tinygrad_lite as tg
 from tests.graphs.pictured import PICTURES, many_heads, parameter, recurrent, residual_blocks, scope, two_layer_loss
 from tinygrad_lite.graphs import Graph, GraphNode, graph
-from tinygrad_lite.graphs.drawing import drawing
-from tinygrad_lite.graphs.repeats import repeats
-from tinygrad_lite.graphs.svg import svg_text
+from tinygrad_lite.graphs.formats.svg import svg_text
+from tinygrad_lite.graphs.pictures.drawing import drawing
+from tinygrad_lite.graphs.pictures.repeats import repeats
 
 
 def told(drawn):

@@ -1,4 +1,4 @@
-"""The gallery: what it draws is what is committed and was looked at; `GOLDEN=write python -m pytest` writes DOT anew."""
+"""The gallery: what it draws is what is committed and was looked at; `GOLDEN=write` writes its DOT anew."""
 
 from __future__ import annotations
 

@@ -9,10 +9,10 @@ from hypothesis import strategies as st
 
 from tests.graphs.pictured import PICTURES
 from tinygrad_lite.graphs import graph
-from tinygrad_lite.graphs.heights import ARROW
-from tinygrad_lite.graphs.layout import Box, Layout, layout
+from tinygrad_lite.graphs.layout.coordinates import Box, Layout, layout
+from tinygrad_lite.graphs.layout.heights import ARROW
+from tinygrad_lite.graphs.layout.stacking import Item
 from tinygrad_lite.graphs.scopes import enclosing, path_to
-from tinygrad_lite.graphs.stacking import Item
 
 SCOPES = ["", "a", "a.0", "a.1", "b", "a title much longer than what is in it", "b.0.deep"]
 TITLE_LINE = 19.0

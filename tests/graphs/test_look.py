@@ -5,7 +5,7 @@ import itertools
 import numpy as np
 import pytest
 
-from tinygrad_lite.graphs import look
+from tinygrad_lite.graphs.pictures import look
 
 FILLS = {kind: style.fill for kind, style in look.STYLES.items() if kind != "group"} | {"backward": look.BACKWARD_FILL}
 LINES = [style.line for style in look.STYLES.values()] + [look.BACKWARD_LINE, look.RIGHT, look.WRONG, look.GREY]

@@ -17,8 +17,8 @@ from tests.graphs.pictured import (
     with_sweep,
 )
 from tinygrad_lite.graphs import graph
-from tinygrad_lite.graphs.pages import html_text
-from tinygrad_lite.graphs.svg import svg_text
+from tinygrad_lite.graphs.formats.pages import html_text
+from tinygrad_lite.graphs.formats.svg import svg_text
 
 VOID = {"meta", "br"}
 

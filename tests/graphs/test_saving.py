@@ -8,12 +8,12 @@ import pytest
 from tests.graphs.pictured import neuron, parameter, two_layer_loss
 from tinygrad_lite.errors import ArgumentError, GraphError, MissingDependencyError
 from tinygrad_lite.graphs import graph
-from tinygrad_lite.graphs.explaining import latex_document
-from tinygrad_lite.graphs.pages import html_text
-from tinygrad_lite.graphs.saving import FORMATS, save
-from tinygrad_lite.graphs.source import numpy_source
-from tinygrad_lite.graphs.svg import svg_text
-from tinygrad_lite.graphs.trees import tree_text
+from tinygrad_lite.graphs.explaining.deriving import latex_document
+from tinygrad_lite.graphs.formats.pages import html_text
+from tinygrad_lite.graphs.formats.saving import FORMATS, save
+from tinygrad_lite.graphs.formats.svg import svg_text
+from tinygrad_lite.graphs.formats.trees import tree_text
+from tinygrad_lite.graphs.source.writing import numpy_source
 
 needs_dot = pytest.mark.skipif(shutil.which("dot") is None, reason="the program `dot` is not installed")
 

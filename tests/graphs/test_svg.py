@@ -13,7 +13,7 @@ from tests.graphs.measuring import is_inside, pairs, word
 from tests.graphs.pictured import HOSTILE_NAMES, PICTURES, hostile, neuron, parameter, two_layer_loss, with_sweep
 from tinygrad_lite.errors import ArgumentError, GraphError, MissingDependencyError
 from tinygrad_lite.graphs import graph
-from tinygrad_lite.graphs.svg import svg_text
+from tinygrad_lite.graphs.formats.svg import svg_text
 
 needs_dot = pytest.mark.skipif(shutil.which("dot") is None, reason="the program `dot` is not installed")
 SVG = "{http://www.w3.org/2000/svg}"

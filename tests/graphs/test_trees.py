@@ -7,7 +7,7 @@ import tinygrad_lite as tg
 from tests.graphs.pictured import PICTURES, hostile, parameter, recurrent, residual_blocks, scope, two_layer_loss
 from tinygrad_lite import optim
 from tinygrad_lite.graphs import graph
-from tinygrad_lite.graphs.trees import tree_text
+from tinygrad_lite.graphs.formats.trees import tree_text
 
 
 def test_scopes_are_branches_and_operands_are_called_by_their_ids():

@@ -13,8 +13,8 @@ import tinygrad_lite as tg
 from tests.operations.cases import CASES
 from tinygrad_lite.check.conformance.variants import LAYOUTS, Call, refusal_of, variants_of
 from tinygrad_lite.errors import ArgumentError
-from tinygrad_lite.graphs.lowered import lowered
-from tinygrad_lite.graphs.spelling import SPELLINGS
+from tinygrad_lite.graphs.source.lowered import lowered
+from tinygrad_lite.graphs.source.spelling import SPELLINGS
 from tinygrad_lite.primitives import PRIMITIVES, Primitive
 from tinygrad_lite.primitives.lowering import LOWERINGS, lowering_of
 from tinygrad_lite.tensor import Tensor

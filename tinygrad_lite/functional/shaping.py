@@ -149,7 +149,9 @@ def _beside(x: Tensor | Array, values: Operand) -> Tensor | Array:
     operand = as_operand(values)
     if operand.ndim or carries_gradient(operand):
         return operand
-    return operand.astype(np.result_type(x.dtype, operand.dtype.type().item()))  # by its kind of number, as a Python one
+    return operand.astype(
+        np.result_type(x.dtype, operand.dtype.type().item())
+    )  # by its kind of number, as a Python one
 
 
 def one_hot(labels: Operand, width: int, dtype: DTypeLike = np.float64) -> Value:

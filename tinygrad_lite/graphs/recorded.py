@@ -21,18 +21,18 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from tinygrad_lite.graphs import labels
-from tinygrad_lite.graphs.dot import dot_text
-from tinygrad_lite.graphs.saving import save
-from tinygrad_lite.graphs.svg import Renderer, svg_text
-from tinygrad_lite.graphs.trees import tree_text
+from tinygrad_lite.graphs.formats.dot import dot_text
+from tinygrad_lite.graphs.formats.saving import save
+from tinygrad_lite.graphs.formats.svg import Renderer, svg_text
+from tinygrad_lite.graphs.formats.trees import tree_text
 from tinygrad_lite.primitives import Primitive
 
 if TYPE_CHECKING:
     from typing import Unpack
 
-    from tinygrad_lite.graphs.costing import Cost
-    from tinygrad_lite.graphs.explained import Explanation
-    from tinygrad_lite.graphs.views import ViewOptions
+    from tinygrad_lite.graphs.costing.counting import Cost
+    from tinygrad_lite.graphs.explaining.explained import Explanation
+    from tinygrad_lite.graphs.pictures.views import ViewOptions
 
 Kind: TypeAlias = Literal["operation", "parameter", "input", "state", "constant"]
 
@@ -232,7 +232,7 @@ class Graph:
             ∂L/∂w = ∂L/∂h₁ ⊙ h₁   2
         ...
         """
-        from tinygrad_lite.graphs.explaining import explanation
+        from tinygrad_lite.graphs.explaining.deriving import explanation
 
         return explanation(self)
 
@@ -244,7 +244,7 @@ class Graph:
         >>> tg.graph(np.ones((100, 784)) @ w.T).cost().total.flops
         1568000
         """
-        from tinygrad_lite.graphs.costing import cost_of
+        from tinygrad_lite.graphs.costing.counting import cost_of
 
         return cost_of(self)
 
@@ -261,7 +261,7 @@ class Graph:
         >>> names["forward_and_gradient"](**graph.arguments())
         (np.float64(1.7507684116335782), {'w': array([ 0.54030231, -0.41614684])})
         """
-        from tinygrad_lite.graphs.source import numpy_source
+        from tinygrad_lite.graphs.source.writing import numpy_source
 
         return numpy_source(self)
 
@@ -274,7 +274,7 @@ class Graph:
         >>> tg.trace(np.tanh, np.ones(2)).arguments()
         {'x': array([1., 1.])}
         """
-        from tinygrad_lite.graphs.source import arguments_of
+        from tinygrad_lite.graphs.source.writing import arguments_of
 
         return arguments_of(self)
 

@@ -100,7 +100,7 @@ def pulled_back(
         gradients = [g if isinstance(g, Tensor) else without_history(g) for g in gradients]
     elif is_open:
         gradients = [g if isinstance(g, Tensor) else wrap(g, None) for g in gradients]
-    # [()] makes a number of an array without axes, and it selects: to a second sweep what it did not ask for is 0 · ∞ = 0
+    # [()] makes a number of an array without axes, and selects: to a second sweep what it did not ask for is 0 · ∞ = 0
     return [g if isinstance(g, Tensor) and g._node is None else g[()] for g in gradients]
 
 

@@ -1,0 +1,1 @@
+"""What nodes and scopes cost: `graph.cost()`."""

@@ -1,0 +1,1 @@
+"""What a drawing is written as: DOT, SVG, HTML, text, and whatever Graphviz makes of it."""

@@ -1,0 +1,1 @@
+"""A graph as a stand-alone NumPy function: `graph.to_numpy()`."""
