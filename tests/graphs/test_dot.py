@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 
 import tinygrad_lite as tg
+from tests.graphs import gallery
 from tests.graphs.measuring import around, is_inside, measured
 from tests.graphs.pictured import (
     HOSTILE_NAMES,
@@ -36,6 +37,7 @@ GOLDEN = Path(__file__).parent / "golden"
 SVG = "{http://www.w3.org/2000/svg}"
 GRAPHS = {name: lambda make=make: graph(make()) for name, make in PICTURES.items()}
 GRAPHS |= {f"{name} with its sweep": lambda make=make: with_sweep(make) for name, make in PICTURES.items()}
+GRAPHS |= {f"{name} of the gallery": lambda made=made: made for name, made in gallery.GRAPHS.items()}
 
 
 @pytest.mark.parametrize(

@@ -2,33 +2,17 @@
 
 from __future__ import annotations
 
-import importlib.util
 import os
 import sys
 from pathlib import Path
-from types import ModuleType
 
 import pytest
 
-import tinygrad_lite
+from tests.graphs.gallery import FOLDER as GALLERY
+from tests.graphs.gallery import GRAPHS, SCRIPT
 
-GALLERY = Path(tinygrad_lite.__file__).parents[1] / "examples" / "gallery"
 GOLDEN = Path(__file__).parent / "golden" / "gallery"
 NAMES = ("neuron", "softmax_cross_entropy", "document_000", "residual_block", "adam_step")
-
-
-def gallery() -> ModuleType:
-    """Return the gallery's script as a module."""
-    specification = importlib.util.spec_from_file_location("gallery", GALLERY / "gallery.py")
-    assert specification is not None
-    assert specification.loader is not None
-    module = importlib.util.module_from_spec(specification)
-    specification.loader.exec_module(module)
-    return module
-
-
-SCRIPT = gallery()
-GRAPHS = SCRIPT.graphs()
 
 
 def test_the_gallery_has_the_five_graphs_that_its_page_shows() -> None:

@@ -7,11 +7,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.graphs.pictured import PICTURES
+from tests.graphs import gallery
+from tests.graphs.pictured import PICTURES, with_sweep
 from tinygrad_lite.graphs import graph
+from tinygrad_lite.graphs.formats.strokes import item_of
 from tinygrad_lite.graphs.layout.coordinates import Box, Layout, layout
 from tinygrad_lite.graphs.layout.heights import ARROW
 from tinygrad_lite.graphs.layout.stacking import Item
+from tinygrad_lite.graphs.pictures.drawing import drawing
 from tinygrad_lite.graphs.scopes import enclosing, path_to
 
 SCOPES = ["", "a", "a.0", "a.1", "b", "a title much longer than what is in it", "b.0.deep"]
@@ -171,6 +174,17 @@ def on_trunk(trunk, x, y):
 @pytest.mark.parametrize("make", PICTURES.values(), ids=PICTURES)
 def test_nothing_overlaps_and_no_edge_runs_through_a_node_or_a_title(make):
     assert_drawn_well(items_of(graph(make())))
+
+
+@pytest.mark.parametrize("name", gallery.GRAPHS)
+def test_nothing_overlaps_and_no_edge_runs_through_a_node_in_the_gallery(name):
+    drawn = drawing(gallery.GRAPHS[name], {"show": gallery.SCRIPT.SHOWN.get(name, ("shape",))})
+    assert_drawn_well([item_of(mark) for mark in drawn.marks])
+
+
+@pytest.mark.parametrize("make", PICTURES.values(), ids=PICTURES)
+def test_nothing_overlaps_and_no_edge_runs_through_a_node_with_the_sweep(make):
+    assert_drawn_well([item_of(mark) for mark in drawing(with_sweep(make)).marks])
 
 
 @settings(max_examples=100, deadline=None)

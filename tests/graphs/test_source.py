@@ -13,10 +13,10 @@ import pytest
 import tinygrad_lite as tg
 from tests.fuzzing.generator import random_program
 from tests.fuzzing.gradients import environment, leaves_of, loss
+from tests.graphs.gallery import gallery
 from tests.graphs.isolated import Job, run_alone
 from tests.graphs.pictured import HOSTILE_NAMES, PICTURES, hostile
 from tests.graphs.replaying import same_bits
-from tests.graphs.test_gallery import gallery
 from tests.operations.cases import CASES
 from tinygrad_lite import nn, optim
 from tinygrad_lite.check.conformance.variants import Call, refusal_of, variants_of

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 import tinygrad_lite as tg
+from tests.graphs import gallery
 from tests.graphs.measuring import is_inside, pairs, word
 from tests.graphs.pictured import HOSTILE_NAMES, PICTURES, hostile, neuron, parameter, two_layer_loss, with_sweep
 from tinygrad_lite.errors import ArgumentError, GraphError, MissingDependencyError
@@ -119,8 +120,12 @@ def every_kind():
 
 @pytest.mark.parametrize(
     "make",
-    [*(lambda make=make: with_sweep(make) for make in PICTURES.values()), every_kind],
-    ids=[*PICTURES, "every kind"],
+    [
+        *(lambda make=make: with_sweep(make) for make in PICTURES.values()),
+        *(lambda made=made: made for made in gallery.GRAPHS.values()),
+        every_kind,
+    ],
+    ids=[*PICTURES, *(f"{name} of the gallery" for name in gallery.GRAPHS), "every kind"],
 )
 @pytest.mark.parametrize(
     "options",

@@ -149,9 +149,8 @@ def _beside(x: Tensor | Array, values: Operand) -> Tensor | Array:
     operand = as_operand(values)
     if operand.ndim or carries_gradient(operand):
         return operand
-    return operand.astype(
-        np.result_type(x.dtype, operand.dtype.type().item())
-    )  # by its kind of number, as a Python one
+    python_number = operand.dtype.type().item()
+    return operand.astype(np.result_type(x.dtype, python_number))
 
 
 def one_hot(labels: Operand, width: int, dtype: DTypeLike = np.float64) -> Value:

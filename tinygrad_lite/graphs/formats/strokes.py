@@ -44,13 +44,15 @@ def own_svg(drawn: Drawing) -> str:
 def laid_out(drawn: Drawing) -> Layout:
     """Return where everything in a drawing goes."""
     widths = {path: look.text_width(box.title, look.SCOPE_SIZE) + 2 * PADDING for path, box in drawn.scopes.items()}
-    items = []
-    for mark in drawn.marks:
-        around = room(mark.style.shape, mark.is_output)
-        width, height = label_size(mark)
-        width, height = width + around.left + around.right, height + around.top + around.bottom
-        items.append(Item(width, height, mark.scope, mark.inputs, mark.rises, mark.beside))
-    return layout(items, widths)
+    return layout([item_of(mark) for mark in drawn.marks], widths)
+
+
+def item_of(mark: Mark) -> Item:
+    """Return what the layout needs to know of a mark."""
+    around = room(mark.style.shape, mark.is_output)
+    width, height = label_size(mark)
+    width, height = width + around.left + around.right, height + around.top + around.bottom
+    return Item(width, height, mark.scope, mark.inputs, mark.rises, mark.beside)
 
 
 def label_size(mark: Mark) -> tuple[float, float]:
