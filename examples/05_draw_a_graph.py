@@ -1,4 +1,4 @@
-"""Draw the computation of a loss: every operation, every parameter, every shape."""
+"""Look at the computation of a loss and its gradients: drawn, explained, costed, and written out in NumPy."""
 
 import pathlib
 import tempfile
@@ -10,10 +10,13 @@ from tinygrad_lite import nn
 
 net = nn.MLP([4, 3, 2], activation="tanh", rng=0)
 objective = nn.CrossEntropy() + 0.01 * nn.L2()
-loss = objective(net, np.ones((5, 4), np.float32), np.array([0, 1, 0, 1, 1]))
+x, t = np.ones((5, 4), np.float32), np.array([0, 1, 0, 1, 1])
 
-graph = tg.graph(loss)
-print(graph)  # one line an operation
+graph = tg.trace(objective, net, x, t)
+print(graph.to_text())  # a line an operation, modules as branches
+print(graph.explain())  # the chain rule for this network, step by step
+print(graph.cost())  # FLOPs, bytes, parameters, memory
 
-path = graph.save(pathlib.Path(tempfile.gettempdir()) / "net.svg")  # by `dot` if it is installed, else by ourselves
-print("drawn in", path)
+folder = pathlib.Path(tempfile.mkdtemp())
+print("drawn in", graph.backward().save(folder / "net.svg"))  # each cotangent beside its value
+print("written in", graph.save(folder / "net.py"))  # forward and gradient in NumPy alone

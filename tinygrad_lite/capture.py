@@ -6,7 +6,8 @@
 
 While a call is captured, a value is known by its array: whatever a Tensor wraps, detaches or hands on, the array says
 which step computed it. So every result is an array of its own, and all of them are kept to the end. A Tensor that was
-there before is a *cell*: a parameter if it requires a gradient, otherwise state. What is assigned to it is an effect.
+there before is a *cell*: a parameter if it requires a gradient, otherwise state. What is assigned to it is an effect,
+and its value from then on; where gradients arrive stays the cell.
 """
 
 from __future__ import annotations
@@ -21,9 +22,9 @@ import numpy as np
 from tinygrad_lite.anomaly import user_place
 from tinygrad_lite.errors import GraphError
 from tinygrad_lite.mode import MODE, ModeChange
-from tinygrad_lite.primitives import Primitive, contiguous
+from tinygrad_lite.primitives import Primitive, contiguous, stop_gradient
 from tinygrad_lite.primitives.definition import Value
-from tinygrad_lite.tape import AnyNode, Leaf, sweep
+from tinygrad_lite.tape import AnyNode, Leaf, Node, sweep
 from tinygrad_lite.tensor import Array, Tensor, wrap
 
 Kind: TypeAlias = Literal["operation", "parameter", "input", "state", "constant"]
@@ -49,14 +50,24 @@ class Step:
     place: str = ""
     back_through: int | None = None
     """In a sweep: the position of the operation whose rule computed this."""
+    value_of: int | None = None
+    """The position of the parameter that this was assigned to, where the gradients of what is computed from it go."""
 
 
-class Effect(NamedTuple):
-    """What a captured call changed: the cell at `target` has the value of `source`, or gets it for its gradient."""
+class Update(NamedTuple):
+    """An effect: `target`, a parameter or state, takes the value of `source`, or gets it as its gradient."""
 
     target: int
     source: int
     what: Literal["value", "gradient"]
+
+
+class _Cell(NamedTuple):
+    """A Tensor as it was before the call."""
+
+    position: int
+    array: Array
+    node: AnyNode | None
 
 
 class Capture:
@@ -65,15 +76,18 @@ class Capture:
     def __init__(self, steps: Iterable[Step] = ()) -> None:
         self.steps: list[Step] = list(steps)
         self.positions: dict[int, int] = {}
-        """Which step an array is the value of, by its identity; `steps` keeps the arrays alive."""
+        """Which step an array is the value of, by its identity; `steps` and `_kept` keep the arrays alive."""
         self.nodes: dict[AnyNode, int] = {}
         """Which step a node of the tape belongs to."""
         self.cotangents: list[tuple[int, int]] = []
         """Pairs of a value and its whole cotangent, in the order in which sweeps came by."""
-        self._cells: dict[Tensor, int] = {}
-        self._made: dict[Tensor, int] = {}
+        self._cells: dict[Tensor, _Cell] = {}
+        self._local: dict[Tensor, int] = {}
         self._gradients: dict[Leaf, Array | None] = {}
         self._own: dict[int, tuple[Array, Array]] = {}
+        self._assigned: dict[int, int] = {}
+        """Which step the array of a parameter is the value of that was assigned to it, by the array's identity."""
+        self._kept: list[Array] = []
         self._through: int | None = None
         for position, step in enumerate(self.steps):
             if isinstance(step.array, np.ndarray):
@@ -83,45 +97,86 @@ class Capture:
 
     def given(self, tensor: Tensor, name: str | None) -> Tensor:
         """Take `tensor` for an argument of the call."""
-        if id(tensor._array) not in self.positions:
+        if tensor not in self._cells:
             kind: Kind = "parameter" if isinstance(tensor._node, Leaf) else "input"
-            self._add(Step(kind, tensor._array, name=tensor.name or name))
-        self._cells.setdefault(tensor, self.positions[id(tensor._array)])
+            self._add_cell(tensor, kind, tensor.name or name, tensor._node)
         return tensor
 
     def made(self, tensor: Tensor) -> None:
-        """Take a Tensor that the call makes of plain numbers for a constant, or for a parameter of its own."""
-        if id(tensor._array) not in self.positions:
-            is_parameter = isinstance(tensor._node, Leaf) and not tensor._node.is_transient
-            self._made[tensor] = self._add(Step("parameter" if is_parameter else "constant", tensor._array))
+        """Take a Tensor that the call makes for its own, a constant if its array is not known yet."""
+        position = self.positions.get(id(tensor._array))
+        self._local[tensor] = self._add(Step("constant", tensor._array)) if position is None else position
+        if tensor._node is not None:
+            self.nodes[tensor._node] = self._local[tensor]
+
+    def begins(self, tensor: Tensor) -> None:
+        """Note that `tensor` has become a leaf: a parameter, unless it stands for a value that is known otherwise."""
+        position = self._local.get(tensor)
+        if position is None:
+            known = self._cells.get(tensor)
+            position = self._add_cell(tensor, "parameter", tensor.name, None) if known is None else known.position
+        if self.steps[position].kind in ("constant", "state"):
+            self.steps[position].kind = "parameter"
+        self.nodes[tensor._node] = position  # type: ignore[index]  # it has just got one
+
+    def copied(self, tensor: Tensor) -> Array:
+        """Return an array of its own for a Tensor that is made of another's values."""
+        position = self.position_of(tensor)
+        if self.steps[position].kind in ("parameter", "operation"):  # to which gradients of the copy do not flow
+            copy: Tensor = stop_gradient(tensor.detach())
+            return copy._array
+        view = tensor._array.view()
+        self._kept.append(view)
+        self.positions[id(view)] = position
+        return view
+
+    def detached(self, tensor: Tensor, result: Tensor) -> None:
+        """Note that `result` stands for the value of `tensor`, a constant if that was computed before the call."""
+        if isinstance(tensor._node, Node) and tensor._node not in self.nodes:
+            self.made(result)
+        else:
+            self._local[result] = self.position_of(tensor)
 
     def position_of(self, value: Any) -> int:
         """Return the position of a Tensor, an array or a number; what is not known yet becomes a cell or a constant."""
         if type(value) is Tensor:
             return self._position_of_tensor(value)
-        if isinstance(value, np.ndarray):
-            known = self.positions.get(id(value))
-            return self.positions[id(self._owned(value))] if known is None else known
+        if isinstance(value, np.ndarray | np.generic):
+            known = self.positions.get(id(value), self._assigned.get(id(value)))
+            return self.positions[id(self._owned(np.asarray(value)))] if known is None else known
         return self._add(Step("constant", value))
 
     def _position_of_tensor(self, tensor: Tensor) -> int:
-        position = self.positions.get(id(tensor._array))
-        leaf = tensor._node if isinstance(tensor._node, Leaf) else None
-        if position is None:
-            kind: Kind = "parameter" if leaf else "state" if tensor._node is None else "constant"
-            position = self._add(Step(kind, tensor._array, name=tensor.name))
-            self._cells[tensor] = position
-        elif leaf and self.steps[position].kind == "state":  # it was met detached, without its name
-            self.steps[position].kind, self.steps[position].name = "parameter", tensor.name
-            self._cells[tensor] = position
-        if tensor._node is not None:
-            self.nodes.setdefault(tensor._node, position)
+        node, position = tensor._node, self.positions.get(id(tensor._array))
+        if node is None:
+            return self._add_cell(tensor, "state", tensor.name, None) if position is None else position
+        if node not in self.nodes:
+            if isinstance(node, Node):
+                raise GraphError(
+                    f"a Tensor of shape {tensor.shape}, made by {node.primitive.name} before the traced call or in "
+                    "another thread, is used in it, and gradients would end there; compute it inside, or .detach() it"
+                )
+            return self._add_cell(tensor, "parameter", tensor.name, node)
+        if position is None:  # it was assigned to, and is read for the first time since
+            source = self._assigned[id(tensor._array)]
+            position = self._add(Step("operation", tensor._array, stop_gradient, (source,), value_of=self.nodes[node]))
+        return position
+
+    def _add_cell(self, tensor: Tensor, kind: Kind, name: str | None, node: AnyNode | None) -> int:
+        """Add a Tensor that was there before, with an array of its own, which others may share with it."""
+        before = tensor._array
+        if id(before) in self.positions:
+            tensor._array = before.view()
+        position = self._add(Step(kind, tensor._array, name=name))
+        self._cells[tensor] = _Cell(position, before, node)
+        if node is not None:
+            self.nodes[node] = position
         return position
 
     def _owned(self, array: Array) -> Array:
         """Return the copy that stands for an array of the user's own, a new one if that has been written to."""
         known = self._own.get(id(array))
-        if known is None or not np.array_equal(known[1], array, equal_nan=array.dtype.kind == "f"):
+        if known is None or not _alike(known[1], array):
             known = self._own[id(array)] = array, array.copy(order="K")
             self._add(Step("constant", known[1]))
         return known[1]
@@ -144,9 +199,11 @@ class Capture:
         recording: bool,
     ) -> tuple[list[Any], Array]:
         """Write an operation down; return its operands as a node is to keep them, and its result as its own array."""
-        sources = [x if type(x) is Tensor else value for x, value in zip(operands, values, strict=True)]
+        sources = [
+            x if type(x) is Tensor or id(x) in self.positions else v for x, v in zip(operands, values, strict=True)
+        ]
         inputs = tuple(map(self.position_of, sources))
-        weak = frozenset(i for i, x in enumerate(sources) if type(x) is Tensor and type(values[i]) is not np.ndarray)
+        weak = frozenset(i for i, x in enumerate(sources) if x is not values[i] and type(values[i]) is not np.ndarray)
         carries = frozenset(i for i, x in enumerate(sources) if recording and type(x) is Tensor and x._node is not None)
         if id(result) in self.positions:
             result = result.view()
@@ -192,12 +249,22 @@ class Capture:
 
     def _lift(self, value: Array, node: AnyNode | None) -> Tensor:
         """Return a Tensor over an array; not a constant's counts as an array even without axes, as in other sweeps."""
-        array = self.steps[self.position_of(value)].array
-        return wrap(array, None if node is None else Leaf(array, None))
+        position = self.position_of(value)
+        array = self.steps[position].array
+        if node is None:
+            return wrap(array, None)
+        leaf = Leaf(array, None)
+        self.nodes[leaf] = position
+        return wrap(array, leaf)
 
     def sweeping(self, node: AnyNode | None) -> None:
         """Take what is computed from here on for the way back through `node`; through nothing, once a sweep ended."""
-        self._through = None if node is None else self.nodes.get(node)
+        if node is not None and node not in self.nodes:
+            raise GraphError(
+                "a backward sweep in a traced call reached what was computed before the call or in another thread; "
+                "compute it inside, or .detach() it"
+            )
+        self._through = None if node is None else self.nodes[node]
 
     def arrived(self, node: AnyNode, cotangent: Value) -> None:
         """Note that all of the cotangent of `node` is there."""
@@ -207,10 +274,20 @@ class Capture:
     # ----- Effects -----
 
     def assigned(self, tensor: Tensor, value: Tensor | Array) -> Array:
-        """Note, before it happens, that `value` is assigned to `tensor`; return the array that stands for it."""
-        self._cells.setdefault(tensor, self.position_of(tensor))
-        array: Array = self.steps[self.position_of(value)].array
-        return array
+        """Note, before it happens, that `value` is assigned to `tensor`; return the array that it then has."""
+        source = self.position_of(value)
+        view: Array = self.steps[source].array.view()
+        is_leaf = isinstance(tensor._node, Leaf)
+        if tensor not in self._local and tensor not in self._cells and (is_leaf or self._is_alias(tensor)):
+            self._add_cell(tensor, "parameter" if is_leaf else "state", tensor.name, tensor._node)
+        self._kept.append(view)
+        (self._assigned if is_leaf else self.positions)[id(view)] = source
+        return view
+
+    def _is_alias(self, tensor: Tensor) -> bool:
+        """Return whether a Tensor was there before: unknown, or sharing the array of a cell."""
+        position = self.positions.get(id(tensor._array))
+        return position is None or self.steps[position].kind in ("parameter", "state", "input")
 
     def gradient_of(self, leaf: Leaf) -> Tensor | None:
         """Return the gradient of a leaf as a Tensor; one that was there before the call is state."""
@@ -230,30 +307,37 @@ class Capture:
     def add_gradient(self, leaf: Leaf, gradient: Array) -> None:
         """Add to the gradient of a leaf what a sweep has brought."""
         before = self.gradient_of(leaf)
-        self.leave(leaf, gradient if before is None else before + gradient)
+        self.leave(leaf, gradient if before is None else before + wrap(gradient, None))
 
-    def effects(self) -> list[Effect]:
+    def effects(self) -> list[Update]:
         """Return what the call has changed: gradients left, then cells assigned to, each in the order of its steps."""
         found = [
-            Effect(self.nodes[leaf], self.positions[id(leaf.grad)], "gradient")
+            Update(self.nodes[leaf], self.positions[id(leaf.grad)], "gradient")
             for leaf, before in self._gradients.items()
-            if leaf.grad is not None and leaf.grad is not before and leaf in self.nodes
+            if leaf.grad is not None and leaf.grad is not before
         ]
-        found += [
-            Effect(position, self.positions[id(cell._array)], "value")
-            for cell, position in self._cells.items()
-            if self.positions[id(cell._array)] != position
-        ]
+        for tensor, cell in self._cells.items():
+            now = id(tensor._array)
+            if tensor._array is not self.steps[cell.position].array:
+                found.append(Update(cell.position, self._assigned.get(now, self.positions.get(now, -1)), "value"))
         return found
 
     def finish(self) -> None:
         """Take over the names that were given meanwhile, and give cells and gradients back what they held before."""
-        for tensor, position in self._made.items():
-            self.steps[position].name = tensor.name
-        for cell, position in self._cells.items():
-            cell._array = self.steps[position].array
+        for tensor, position in self._local.items():
+            if self.steps[position].kind != "operation":
+                self.steps[position].name = self.steps[position].name or tensor.name
+        for tensor, cell in self._cells.items():
+            tensor._array, tensor._node = cell.array, cell.node
         for leaf, gradient in self._gradients.items():
             leaf.grad = gradient
+
+
+def _alike(a: Array, b: Array) -> bool:
+    """Return whether two arrays hold the same numbers, signs of zero included."""
+    if a.dtype.kind != "f":
+        return np.array_equal(a, b)
+    return np.array_equal(a, b, equal_nan=True) and np.array_equal(np.signbit(a), np.signbit(b))
 
 
 @contextmanager

@@ -7,7 +7,7 @@ import os
 import sys
 from collections.abc import Sequence
 
-from tinygrad_lite.errors import TinygradLiteError
+from tinygrad_lite.errors import ArgumentError, TinygradLiteError
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -172,6 +172,8 @@ def _graph(options: argparse.Namespace) -> int:
         from tinygrad_lite.experiments import read_experiment, trace_experiment
 
         graph = trace_experiment(read_experiment(options.target, options.set), options.data)
+    elif options.set or options.data:
+        raise ArgumentError("--set and --data are for a declaration; give SPEC.toml, or change the function itself")
     else:
         graph = graph_in(options.target)
     if options.backward and not graph.cotangents:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad_lite.errors import StateError
-from tinygrad_lite.tensor import Array, Tensor, wrap
+from tinygrad_lite.tensor import Array, Tensor, without_history
 
 
 def load_state(own: Mapping[str, Tensor], state: Mapping[str, Any], owner: str, *, strict: bool = True) -> None:
@@ -44,7 +44,7 @@ def load_state(own: Mapping[str, Tensor], state: Mapping[str, Any], owner: str, 
     if problems:
         raise StateError(f"the state does not fit {owner}:\n  " + "\n  ".join(sorted(problems)))
     for name, value in values.items():
-        own[name].assign(wrap(value, None))
+        own[name].assign(without_history(value))
 
 
 def _nearest(name: str, known: Mapping[str, Tensor]) -> str:

@@ -238,19 +238,18 @@ class Tensor(ArrayInterface):
         capture = MODE.get().capture
         if isinstance(data, Tensor):
             data._refuse_to_cut("Tensor()")
-            if capture is not None and dtype is not None:
-                data = data.astype(dtype)
-            data, is_new = data._array, capture is None
+        if isinstance(data, Tensor) and capture is not None:
+            array = capture.copied(data if dtype is None else data.astype(dtype))
         else:
-            data, is_new = plain_array(data), True
-        array = np.array(data, dtype=dtype, order="C") if is_new else data
+            values = data._array if isinstance(data, Tensor) else plain_array(data)
+            array = np.array(values, dtype=dtype, order="C")
         supported_dtype(array.dtype)
         self._array = array if array.dtype.isnative else array.astype(array.dtype.newbyteorder("="))
         self._name = name
         self._node = None
-        self.requires_grad = requires_grad
         if capture is not None:
             capture.made(self)
+        self.requires_grad = requires_grad
 
     # ----- What it holds -----
 
@@ -287,8 +286,10 @@ class Tensor(ArrayInterface):
 
     def detach(self) -> Tensor:
         """Return a Tensor of the same values that carries no gradient."""
-        tensor = wrap(self._array, None)
+        tensor, capture = wrap(self._array, None), MODE.get().capture
         tensor._name = self._name
+        if capture is not None:
+            capture.detached(self, tensor)
         return tensor
 
     def assign(self, value: Operand) -> None:
@@ -332,6 +333,9 @@ class Tensor(ArrayInterface):
                     "give floats, for example Tensor(data, requires_grad=True, dtype=np.float64)"
                 )
             self._node = Leaf(self._array, self._name)
+            capture = MODE.get().capture
+            if capture is not None:
+                capture.begins(self)
 
     @property
     def grad(self) -> Array | None:
@@ -340,23 +344,26 @@ class Tensor(ArrayInterface):
         if not isinstance(leaf, Leaf) or leaf.grad is None:
             return None
         capture = MODE.get().capture
-        return leaf.grad if capture is None else capture.gradient_of(leaf)  # a Tensor, computed with as an array is
+        return leaf.grad if capture is None else capture.gradient_of(leaf)  # then a Tensor
 
     @grad.setter
     def grad(self, gradient: ArrayLike | None) -> None:
         if not isinstance(self._node, Leaf):
             raise GraphError("only a leaf Tensor that requires a gradient has a .grad")
+        given: Any = gradient
         capture = MODE.get().capture
+        if gradient is not None and capture is not None:
+            given = Tensor(gradient, dtype=self.dtype)
+        elif gradient is not None:
+            supported_dtype(np.asarray(gradient).dtype)
+            given = np.array(gradient, dtype=self.dtype)
+        if given is not None and given.shape != self.shape:
+            raise ShapeError(f"a gradient of shape {given.shape} does not fit a Tensor of shape {self.shape}")
         if capture is not None:
-            capture.leave(self._node, None if gradient is None else Tensor(gradient, dtype=self.dtype))
-            return
-        if gradient is not None:
-            given = np.asarray(gradient)
-            supported_dtype(given.dtype)
-            gradient = np.array(given, dtype=self.dtype)
-            if gradient.shape != self.shape:
-                raise ShapeError(f"a gradient of shape {gradient.shape} does not fit a Tensor of shape {self.shape}")
-        self._node.grad = gradient
+            capture.position_of(self)
+            capture.leave(self._node, given)
+        else:
+            self._node.grad = given
 
     def backward(self, cotangent: Operand | None = None) -> None:
         """Add the gradient of this Tensor to the `.grad` of every leaf it was computed from.
@@ -412,6 +419,7 @@ class Tensor(ArrayInterface):
                 f"a Tensor computed by {self._node.primitive.name} cannot be copied or pickled with its graph; "
                 "use .detach() to take its values along"
             )
+        self._refuse_to_fix("copying or pickling")
         return _restored, (self._array, self._name, self.requires_grad, self.grad)
 
 

@@ -13,6 +13,7 @@ import tinygrad_lite as tg
 from tinygrad_lite import data, nn, optim
 from tinygrad_lite.graphs import Graph
 
+ONE = np.array(1.0)
 X3, T3 = np.array([1.0, 2.0, 0.5]), np.array([0.0, 1.0, 0.0])
 IMAGES, LABELS = data.mnist_subset("train")
 X8 = np.linspace(-1, 1, 8 * 16, dtype=np.float32).reshape(8, 16)
@@ -21,7 +22,7 @@ W = tg.Tensor([1.0, -2.0], requires_grad=True, name="w")
 ADAM = optim.Adam(lr=0.1).bind({"w": W})
 
 
-def neuron(x=X3, t=1.0):
+def neuron(x=X3, t=ONE):
     """One neuron and its squared error: σ(w·x + b), and how far it is from t."""
     w = tg.Tensor([0.5, -1.0, 2.0], requires_grad=True, name="w")
     b = tg.Tensor(-0.25, requires_grad=True, name="b")

@@ -38,7 +38,7 @@ def test_a_traced_function_names_its_inputs_parameters_and_results() -> None:
     def affine(x: Any, scale: float) -> Any:
         return scale * (x @ w) + b
 
-    graph = tg.trace(affine, np.ones((5, 3)), 2.0)
+    graph = tg.trace(affine, np.ones((5, 3)), np.array(2.0))
     assert str(graph).splitlines() == [
         "%0 = input x  5×3 float64",
         "%1 = input scale  scalar float64",

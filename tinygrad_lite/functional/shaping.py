@@ -10,6 +10,7 @@ from numpy.typing import DTypeLike
 
 from tinygrad_lite import primitives as p
 from tinygrad_lite.array_interface import answers_for, fixed_index, supported_dtype
+from tinygrad_lite.mode import MODE
 from tinygrad_lite.primitives.definition import Value
 from tinygrad_lite.primitives.shaping import checked_labels
 from tinygrad_lite.tensor import Array, Operand, Tensor, as_operand, carries_gradient, values_of
@@ -149,8 +150,12 @@ def _beside(x: Tensor | Array, values: Operand) -> Tensor | Array:
     operand = as_operand(values)
     if operand.ndim or carries_gradient(operand):
         return operand
-    python_number = operand.dtype.type().item()
-    return operand.astype(np.result_type(x.dtype, python_number))
+    if (
+        isinstance(operand, Tensor) and MODE.get().capture is not None
+    ):  # where a number would be a constant of the graph
+        return operand.astype(np.result_type(x.dtype, operand.dtype.type().item()))
+    number = values_of(operand).item()
+    return np.asarray(number, dtype=np.result_type(x.dtype, number))
 
 
 def one_hot(labels: Operand, width: int, dtype: DTypeLike = np.float64) -> Value:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
 from typing import Any
 
 import numpy as np
@@ -31,9 +32,11 @@ def with_backward(graph: Graph, cotangent: ArrayLike | None = None) -> Graph:
         )
     seed = _seed(output, cotangent)
     capture = Capture(map(_step, graph.nodes))
-    capture.nodes = {node: position for position, node in enumerate(tape) if node is not None}
+    for position, node in enumerate(tape):
+        if node is not None:
+            capture.nodes.setdefault(node, position)
     with capturing(capture):
-        nodes = [node for node in tape if node is not None]
+        nodes = list(capture.nodes)
         capture.swept(nodes, {root: seed}, ends={node for node in nodes if isinstance(node, Leaf)}, selected=())
     return graph_of(capture.steps, graph.outputs, graph.updates, [*graph.cotangents, *capture.cotangents])
 
@@ -58,6 +61,8 @@ def _tape(graph: Graph) -> list[AnyNode | None]:
     for node in graph.nodes:
         if node.kind == "parameter":
             made.append(Leaf(node.array, node.name))
+        elif node.value_of is not None:
+            made.append(made[node.value_of])
         else:
             made.append(_recorded(node, graph, made))
     return made
@@ -79,16 +84,4 @@ def _recorded(node: GraphNode, graph: Graph, made: list[AnyNode | None]) -> Node
 
 
 def _step(node: GraphNode) -> Step:
-    return Step(
-        node.kind,
-        node.array,
-        node.operation,
-        node.inputs,
-        node.static,
-        node.weak,
-        node.carries,
-        node.scope,
-        node.name,
-        node.place,
-        node.back_through,
-    )
+    return Step(**{field.name: getattr(node, field.name) for field in fields(Step)})

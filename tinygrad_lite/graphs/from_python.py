@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 from pathlib import Path
 
-from tinygrad_lite.errors import ArgumentError, TinygradLiteError
+from tinygrad_lite.errors import ArgumentError
 from tinygrad_lite.graphs.reading import graph, trace
 from tinygrad_lite.graphs.recorded import Graph
 from tinygrad_lite.python_files import beside, executed, parsed, where
@@ -39,14 +39,15 @@ def _graph_of(value: object, target: str, path: Path) -> Graph:
         return graph(value)
     if not callable(value):
         raise ArgumentError(f"{target} is a {type(value).__name__}; name a function or a Tensor")
-    parameters = inspect.signature(value).parameters.values()
+    try:
+        parameters = inspect.signature(value).parameters.values()
+    except ValueError as problem:
+        raise ArgumentError(f"{target} does not tell its arguments; wrap it in a function") from problem
     given = [p for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
     without = [p.name for p in given if p.default is p.empty]
     if without:
         raise ArgumentError(f"{target} needs {', '.join(without)}; give defaults, as in def f(x=X)")
     try:
         return trace(value, *(p.default for p in given))
-    except TinygradLiteError:
-        raise
     except (Exception, SystemExit) as problem:
-        raise ArgumentError(f"{target}() cannot be run: {where(problem, path)}") from problem
+        raise ArgumentError(f"{target} cannot be traced: {where(problem, path)}") from problem

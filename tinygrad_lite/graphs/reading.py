@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import inspect
+import math
 from collections.abc import Callable, Sequence
-from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 
 from tinygrad_lite.array_interface import supported_dtype
-from tinygrad_lite.capture import Capture, Step, capturing
-from tinygrad_lite.errors import ArgumentError
+from tinygrad_lite.capture import Capture, Step, Update, capturing
+from tinygrad_lite.errors import ArgumentError, GraphError
 from tinygrad_lite.graphs.labels import settings
-from tinygrad_lite.graphs.recorded import Graph, GraphNode, Update
+from tinygrad_lite.graphs.recorded import Graph, GraphNode
 from tinygrad_lite.graphs.scopes import path_to
 from tinygrad_lite.nested import leaves_of, map_leaves, paths_of
 from tinygrad_lite.primitives import named
@@ -47,11 +47,12 @@ def graph(tensor: Tensor) -> Graph:
 def trace(f: Callable[..., Any], *args: Any) -> Graph:
     """Return the whole computation of the call `f(*args)`: also what needs no gradient, its sweeps, its effects.
 
-    Arrays, floats and Tensors among the arguments, nested ones too, are its inputs, under the names of the parameters
-    of `f`; everything else is handed over as it is. Tensors that were there before, such as the parameters of a network
-    or the state of an optimizer, are parameters and state, and what is assigned to them is an update. When the call has
-    returned, all of them hold again what they held before: to trace a training step does not train. Every node knows
-    the line of the user's code. Where the computation would depend on the numbers, as in a branch, DetachError.
+    Arrays and Tensors among the arguments, nested ones too, are its inputs, under the names of the parameters of `f`;
+    everything else, numbers too, is handed over as it is. Tensors that were there before, such as the parameters of a
+    network or the state of an optimizer, are parameters and state, and what is assigned to them is an update. When the
+    call has returned, all of them hold again what they held before: to trace a training step does not train. Every node
+    knows the line of the user's code. Raises DetachError where the computation would depend on the numbers, as in a
+    branch, and GraphError for Tensors with a history of before the call. What other threads do is not seen.
 
     >>> import numpy as np, tinygrad_lite as tg
     >>> w = tg.Tensor([1.0, 2.0], requires_grad=True, name="w")
@@ -72,7 +73,7 @@ def trace(f: Callable[..., Any], *args: Any) -> Graph:
             f"{getattr(f, '__name__', f)} returned {result!r} and assigned nothing, so there is nothing to look at; "
             "return the Tensors that it computes"
         )
-    return graph_of(capture.steps, tuple(outputs), [Update(*effect) for effect in effects], capture.cotangents)
+    return graph_of(capture.steps, tuple(outputs), effects, capture.cotangents)
 
 
 def graph_of(
@@ -93,6 +94,8 @@ def graph_of(
 def _node(position: int, step: Step, users: list[str]) -> GraphNode:
     is_array = hasattr(step.array, "shape")
     number = step.array if not is_array else step.array.item() if _is_known_number(step) else None
+    if number != number:
+        number = math.nan  # the one that is equal to itself in a tuple, so that graphs are
     return GraphNode(
         id=position,
         kind=step.kind,
@@ -106,7 +109,8 @@ def _node(position: int, step: Step, users: list[str]) -> GraphNode:
         settings=settings(step.static),
         place=step.place,
         back_through=step.back_through,
-        static=MappingProxyType(dict(step.static)),
+        value_of=step.value_of,
+        static=dict(step.static),
         operation=step.operation,
         array=step.array,
         weak=step.weak,
@@ -171,8 +175,14 @@ class _TapeReader:
 
     def operand(self, operand: Any, source: AnyNode | None) -> int:
         if source is not None:
+            step = self.steps[self.positions[source]]
             if isinstance(operand, np.ndarray):
-                self.steps[self.positions[source]].array = operand
+                if isinstance(step.array, np.ndarray) and step.array is not operand:
+                    raise GraphError(
+                        f"{step.name or 'a parameter'} was assigned to between the operations of this graph; read the "
+                        "graph of one step, or trace the steps with tg.trace, which knows of assignments"
+                    )
+                step.array = operand
             return self.positions[source]
         if not isinstance(operand, np.ndarray):
             return self.add(Step("constant", operand))
@@ -202,14 +212,14 @@ def _names(f: Callable[..., Any], args: tuple[Any, ...]) -> list[str]:
 
 
 def _inputs(argument: Any, name: str, capture: Capture) -> Any:
-    """Return an argument with Tensors that the capture knows as inputs in the place of its arrays and floats."""
+    """Return an argument with Tensors that the capture knows as inputs in the place of its arrays."""
     names = iter(paths_of(argument, name))
 
     def given(leaf: Any) -> Any:
         called = next(names)
         if isinstance(leaf, Tensor):
             return capture.given(leaf, called)
-        if isinstance(leaf, np.ndarray | np.generic | float):
+        if isinstance(leaf, np.ndarray):
             tensor = wrap(np.array(plain_array(leaf), order="K"), None)
             supported_dtype(tensor.dtype)
             return capture.given(tensor, called)

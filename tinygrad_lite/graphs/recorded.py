@@ -15,11 +15,12 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
 
+from tinygrad_lite.capture import Kind, Update
 from tinygrad_lite.graphs import labels
 from tinygrad_lite.graphs.formats.dot import dot_text
 from tinygrad_lite.graphs.formats.saving import save
@@ -33,8 +34,6 @@ if TYPE_CHECKING:
     from tinygrad_lite.graphs.costing.counting import Cost
     from tinygrad_lite.graphs.explaining.explained import Explanation
     from tinygrad_lite.graphs.pictures.views import ViewOptions
-
-Kind: TypeAlias = Literal["operation", "parameter", "input", "state", "constant"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +64,8 @@ class GraphNode:
     """Where the user's code computed it, file and line; empty unless it was traced."""
     back_through: int | None = None
     """In a backward sweep: the id of the operation that the sweep went back through when it computed this."""
+    value_of: int | None = None
+    """Of a parameter that was assigned to: its id, for what is computed from this leads its gradients there."""
     static: Mapping[str, Any] = field(default_factory=dict, compare=False, repr=False)
     """The static arguments themselves; nodes are compared by `settings`."""
     operation: Primitive | None = field(default=None, compare=False, repr=False)
@@ -78,8 +79,12 @@ class GraphNode:
 
     @property
     def values(self) -> np.ndarray | None:
-        """Its values as they were recorded, None where they were not kept."""
-        return self.array if isinstance(self.array, np.ndarray) else None
+        """Its values as they were recorded, read-only, None where they were not kept."""
+        if not isinstance(self.array, np.ndarray):
+            return None
+        view = self.array.view()
+        view.flags.writeable = False
+        return view
 
 
 class Edge(NamedTuple):
@@ -88,14 +93,6 @@ class Edge(NamedTuple):
     source: int
     target: int
     position: int
-
-
-class Update(NamedTuple):
-    """An effect: `target`, a parameter or state, takes the value of `source`, or gets it as its gradient."""
-
-    target: int
-    source: int
-    what: Literal["value", "gradient"]
 
 
 @dataclass(frozen=True, repr=False)
@@ -118,6 +115,13 @@ class Graph:
     """What the traced function assigned, and the gradients that it left."""
     cotangents: tuple[tuple[int, int], ...] = ()
     """Pairs of a value and ∂(result)/∂(that value), by id, in the order of the backward sweep."""
+
+    @property
+    def gradients(self) -> dict[int, int]:
+        """∂(the result)/∂(each parameter): the id of the parameter and that of its gradient, after `backward()`."""
+        starts = [i for i, (value, _) in enumerate(self.cotangents) if value in self.outputs[:1]]
+        found = self.cotangents[starts[-1] :] if starts else ()
+        return {value: gradient for value, gradient in found if self.nodes[value].kind == "parameter"}
 
     @property
     def edges(self) -> tuple[Edge, ...]:

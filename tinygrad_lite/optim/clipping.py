@@ -8,6 +8,8 @@ from collections.abc import Iterable
 import numpy as np
 
 from tinygrad_lite.errors import ArgumentError
+from tinygrad_lite.mode import MODE
+from tinygrad_lite.primitives.definition import Value
 from tinygrad_lite.tensor import Array, Tensor
 
 SAFE_SQUARES = 1e-20
@@ -34,11 +36,23 @@ def clip_by_norm(parameters: Iterable[Tensor], limit: float) -> float:
     """
     limit = positive_limit("the limit of a gradient", limit)
     found = _gradients(parameters)
+    if MODE.get().capture is not None:
+        computed: float = _clip_in_a_trace(found, limit)  # a Tensor, for what is traced has no number yet
+        return computed
     with np.errstate(all="ignore"):  # what is too large or too small for the short way is seen and done the long way
         norm = norm_of([gradient for _, gradient in found])
         if limit < norm < math.inf:
             for parameter, gradient in found:
                 parameter.grad = _scaled(gradient, norm, limit)
+    return norm
+
+
+def _clip_in_a_trace(found: list[tuple[Tensor, Array]], limit: float) -> Value:
+    """Do the same with Tensors, without a branch; squares that overflow or vanish take no other way here."""
+    norm = np.sqrt(sum(np.sum(np.square(gradient.astype(np.float64))) for _, gradient in found))
+    scale = np.where((norm > limit) & np.isfinite(norm), limit / norm, 1.0)
+    for parameter, gradient in found:
+        parameter.grad = gradient * scale
     return norm
 
 

@@ -52,7 +52,9 @@ class Optimizer:
         self._lr = Tensor(rule.lr, name="lr")
         self.step_count = Tensor(0, name="step_count")
         self.state = {
-            name: tuple(Tensor(np.zeros_like(parameter.data), name=f"{part}.{name}") for part in rule.state)
+            name: tuple(
+                Tensor(np.zeros(parameter.shape, parameter.dtype), name=f"{part}.{name}") for part in rule.state
+            )
             for name, parameter in self.parameters.items()
         }
 

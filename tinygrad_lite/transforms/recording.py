@@ -10,7 +10,7 @@ import numpy as np
 from tinygrad_lite.errors import ArgumentError, DtypeError, ShapeError
 from tinygrad_lite.mode import MODE, ModeChange
 from tinygrad_lite.nested import has_parameters, leaves_of, substituted, values_in
-from tinygrad_lite.primitives import positive
+from tinygrad_lite.primitives import contiguous, positive
 from tinygrad_lite.primitives.definition import Value
 from tinygrad_lite.tape import AnyNode, Leaf, leading_to, sweep, tape
 from tinygrad_lite.tensor import Array, Tensor, as_operand, carries_gradient, values_of, without_history, wrap
@@ -129,7 +129,7 @@ def handed_out(value: Any, recording: Recording) -> Any:
         reached = tape(value._node, after=recording.since - 1)
         if value._node.serial < recording.since or depends_on_others(reached, ends):
             return value
-    return value.numpy()[()] if MODE.get().capture is None else value.detach()
+    return value.numpy()[()] if MODE.get().capture is None else contiguous(value.detach())
 
 
 def fitting(given: Any, like: Any, what: str) -> Value:

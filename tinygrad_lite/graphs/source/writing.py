@@ -64,7 +64,7 @@ def arguments_of(graph: Graph) -> dict[str, np.ndarray]:
                 f"the values of {name} were not kept, for no derivative reads them; give them yourself, "
                 "or trace the computation with tg.trace, which keeps all"
             )
-        found[name] = argument.array
+        found[name] = argument.array.copy("K")
     return found
 
 
@@ -73,8 +73,7 @@ class _Module:
 
     def __init__(self, graph: Graph) -> None:
         self.graph = graph = _differentiated(graph)
-        parameters = {node.id for node in graph.nodes if node.kind == "parameter"}
-        gradients = {value: cotangent for value, cotangent in graph.cotangents if value in parameters}
+        gradients = graph.gradients
         gradients |= {update.target: update.source for update in graph.updates if update.what == "gradient"}
         updates = {update.target: update.source for update in graph.updates if update.what == "value"}
         self.returned = {name: found for name, found in (("gradients", gradients), ("updates", updates)) if found}
@@ -166,7 +165,7 @@ def _said_of(name: str, argument: Argument) -> str:
 def _differentiated(graph: Graph) -> Graph:
     """Return the graph with its backward sweep, if it has none but can have one."""
     has_one_scalar = len(graph.outputs) == 1 and math.prod(graph.nodes[graph.outputs[0]].shape) == 1
-    if graph.cotangents or graph.updates or not has_one_scalar:
+    if graph.gradients or graph.updates or not has_one_scalar:
         return graph
     try:
         return with_backward(graph)
