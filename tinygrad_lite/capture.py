@@ -314,7 +314,7 @@ class Capture:
         found = [
             Update(self.nodes[leaf], self.positions[id(leaf.grad)], "gradient")
             for leaf, before in self._gradients.items()
-            if leaf.grad is not None and leaf.grad is not before
+            if leaf.grad is not None and leaf.grad is not before and not leaf.is_transient
         ]
         for tensor, cell in self._cells.items():
             now = id(tensor._array)
