@@ -249,9 +249,12 @@ class Capture:
 
     def _lift(self, value: Array, node: AnyNode | None) -> Tensor:
         """Return a Tensor over an array; not a constant's counts as an array even without axes, as in other sweeps."""
-        position = self.position_of(value)
+        return self.tensor_of(self.position_of(value), is_strong=node is not None)
+
+    def tensor_of(self, position: int, is_strong: bool) -> Tensor:
+        """Return a Tensor for a value; one that is strong counts as an array of its dtype even without axes."""
         array = self.steps[position].array
-        if node is None:
+        if not is_strong:
             return wrap(array, None)
         leaf = Leaf(array, None)
         self.nodes[leaf] = position

@@ -176,13 +176,15 @@ def _graph(options: argparse.Namespace) -> int:
         raise ArgumentError("--set and --data are for a declaration; give SPEC.toml, or change the function itself")
     else:
         graph = graph_in(options.target)
-    if options.backward and not graph.cotangents:
+    if options.backward and not (graph.gradients or graph.updates):  # a traced training step has its own sweep
         graph = graph.backward()
     show: list[Shown] = ["shape"]
     show += ["value"] if options.values else []
     show += ["flops", "bytes"] if options.cost else []
     if options.out is None:
         print(graph.to_text(show=show, depth=options.depth), end="")
+    elif options.out.lower().endswith((".py", ".tex")):  # which are no pictures
+        print(f"wrote {graph.save(options.out)}")
     else:
         print(f"wrote {graph.save(options.out, show=show, depth=options.depth)}")
     if options.cost:

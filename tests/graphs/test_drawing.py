@@ -231,7 +231,7 @@ def test_heat_colours_by_magnitude_and_says_what_the_ends_mean():
     assert mark_named(drawn, "x").style.fill not in (linear.style.fill, total.style.fill)
 
 
-def test_what_is_not_finite_is_as_hot_as_can_be():
+def test_what_is_not_finite_has_a_colour_of_its_own_that_the_legend_tells():
     f8 = np.dtype("f8")
     g = Graph(
         (
@@ -243,7 +243,10 @@ def test_what_is_not_finite_is_as_hot_as_can_be():
         (1,),
         cotangents=((1, 2), (0, 3)),
     )
-    assert mark_named(drawing(g, {"heat": "gradient"}), "x").style.fill == "#e0754a"
+    for heat in ("gradient", "value"):
+        drawn = drawing(g if heat == "gradient" else tg.trace(lambda x: np.log(x - 1), np.ones(2)), {"heat": heat})
+        assert "#f3a6f0" in {mark.style.fill for mark in drawn.marks}
+        assert drawn.legend.heat.meaning.endswith("; pink where nan or infinite")
 
 
 def test_heat_by_value_is_by_root_mean_square_and_linear_within_a_power_of_ten():

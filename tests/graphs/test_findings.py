@@ -90,5 +90,5 @@ def test_of_what_is_drawn_as_one_the_worst_is_told():
     gradients["layers.1.bias"] *= 2
     report = tg.check_gradients(loss, net, analytic=lambda net: gradients, rtol=1e-4, atol=1e-4)
     found = marks(drawing(tg.trace(loss, net), {"report": report, "depth": 1}))
-    assert (found["0"].verdict, found["1"].verdict) == (True, False)
-    assert any("(× 2)" in line for line in found["1"].details)
+    assert (found["layers.0"].verdict, found["layers.1"].verdict) == (True, False)
+    assert any("(× 2)" in line for line in found["layers.1"].details)

@@ -161,10 +161,10 @@ def test_scopes_deeper_than_asked_are_one_mark_each():
     drawn = drawing(g, {"depth": 1})
     assert_whole(g, drawn)
     groups = [mark for mark in drawn.marks if mark.kind == "group"]
-    assert [(mark.title, mark.scope) for mark in groups] == [("0", "layers"), ("1", "layers")]
+    assert [(mark.title, mark.scope) for mark in groups] == [("layers.0", "layers"), ("layers.1", "layers")]
     assert groups[0].details == ("2 operations", "2 parameters", "1 linear, 1 softplus")
-    assert ("0", "1") in edges(drawn)
-    assert ("0", "sum_squares") in edges(drawn)
+    assert ("layers.0", "layers.1") in edges(drawn)
+    assert ("layers.0", "sum_squares") in edges(drawn)
 
 
 def test_depth_zero_leaves_the_outermost_scopes_as_marks():
@@ -182,8 +182,8 @@ def test_the_sweep_of_a_closed_scope_is_a_mark_beside_it():
     g = graph(two_layer_loss()).backward()
     drawn = drawing(g, {"depth": 1})
     assert_whole(g, drawn)
-    backward = [mark for mark in drawn.marks if mark.title == "0 backward"]
-    assert [(mark.rises, drawn.marks[mark.beside].title) for mark in backward] == [(True, "0")]
+    backward = [mark for mark in drawn.marks if mark.title == "layers.0 backward"]
+    assert [(mark.rises, drawn.marks[mark.beside].title) for mark in backward] == [(True, "layers.0")]
     assert backward[0].details[-1] == "gives ∂/∂weight, ∂/∂bias"
 
 

@@ -18,6 +18,8 @@ from tinygrad_lite.tape import AnyNode, Leaf, Node
 
 def with_backward(graph: Graph, cotangent: ArrayLike | None = None) -> Graph:
     """Return `graph` with the sweep from its only result back to its parameters added."""
+    if graph.gradients:
+        raise GraphError("this graph has the gradients of its result already, see graph.gradients")
     if len(graph.outputs) != 1:
         raise GraphError(
             f"backward() starts from one result, this graph has {len(graph.outputs)}; trace a function that returns one"

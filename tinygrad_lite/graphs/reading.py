@@ -35,7 +35,8 @@ def graph(tensor: Tensor) -> Graph:
     %3 = sum(%2)  scalar float64
     """
     if not isinstance(tensor, Tensor):
-        raise ArgumentError(f"graph() reads what is recorded behind a Tensor, got {type(tensor).__name__}")
+        remedy = "; trace a function with tg.trace(f, *arguments)" if callable(tensor) else ""
+        raise ArgumentError(f"graph() reads what is recorded behind a Tensor, got {type(tensor).__name__}{remedy}")
     if tensor._node is None:
         return graph_of([Step("constant", tensor._array, name=tensor.name)], (0,))
     reader = _TapeReader()
@@ -44,15 +45,16 @@ def graph(tensor: Tensor) -> Graph:
     return graph_of(reader.steps, (len(reader.steps) - 1,))
 
 
-def trace(f: Callable[..., Any], *args: Any) -> Graph:
-    """Return the whole computation of the call `f(*args)`: also what needs no gradient, its sweeps, its effects.
+def trace(f: Callable[..., Any], *args: Any, **kwargs: Any) -> Graph:
+    """Return the whole computation of `f(*args, **kwargs)`: also what needs no gradient, its sweeps, its effects.
 
     Arrays and Tensors among the arguments, nested ones too, are its inputs, under the names of the parameters of `f`;
     everything else, numbers too, is handed over as it is. Tensors that were there before, such as the parameters of a
     network or the state of an optimizer, are parameters and state, and what is assigned to them is an update. When the
     call has returned, all of them hold again what they held before: to trace a training step does not train. Every node
     knows the line of the user's code. Raises DetachError where the computation would depend on the numbers, as in a
-    branch, and GraphError for Tensors with a history of before the call. What other threads do is not seen.
+    branch, and GraphError for Tensors with a history of before the call. What other threads do is not seen, and random
+    numbers that are drawn on the way are constants.
 
     >>> import numpy as np, tinygrad_lite as tg
     >>> w = tg.Tensor([1.0, 2.0], requires_grad=True, name="w")
@@ -62,10 +64,14 @@ def trace(f: Callable[..., Any], *args: Any) -> Graph:
     %2 = matmul(%0, %1)  3 float64
     %3 = tanh(%2)  3 float64
     """
+    if not callable(f):
+        remedy = "; tg.graph(tensor) reads what led to a Tensor" if isinstance(f, Tensor) else ""
+        raise ArgumentError(f"trace() takes a function and its arguments, got {type(f).__name__}{remedy}")
     capture = Capture()
     with capturing(capture):
         given = [_inputs(argument, name, capture) for argument, name in zip(args, _names(f, args), strict=True)]
-        result = f(*given)
+        named_ones = {name: _inputs(argument, name, capture) for name, argument in kwargs.items()}
+        result = f(*given, **named_ones)
         outputs = [capture.position_of(leaf) for leaf in leaves_of(result) if _is_value(leaf)]
         effects = capture.effects()
     if not outputs and not effects:
@@ -110,7 +116,7 @@ def _node(position: int, step: Step, users: list[str]) -> GraphNode:
         place=step.place,
         back_through=step.back_through,
         value_of=step.value_of,
-        static=dict(step.static),
+        static=step.static,
         operation=step.operation,
         array=step.array,
         weak=step.weak,
@@ -201,7 +207,7 @@ def _stand_in(node: AnyNode) -> Absent:
 def _names(f: Callable[..., Any], args: tuple[Any, ...]) -> list[str]:
     """Return what `f` calls each of its arguments, its position where it has no name for it."""
     try:
-        bound = inspect.signature(f).bind(*args).arguments
+        bound = inspect.signature(f).bind_partial(*args).arguments
     except (TypeError, ValueError):  # it has no signature, or the call itself will say what is wrong with it
         return [f"argument{i}" for i in range(len(args))]
     names: list[str] = []

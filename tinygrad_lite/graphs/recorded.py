@@ -13,8 +13,9 @@ from __future__ import annotations
 import os
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -76,6 +77,13 @@ class GraphNode:
     """The positions of the operands without axes that count as Python numbers here: they do not widen the dtype."""
     carries: frozenset[int] = field(default=frozenset(), compare=False, repr=False)
     """The positions of the operands that a gradient flows back to: not what was detached or computed under no_grad."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "static", MappingProxyType(dict(self.static)))
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        facts = (getattr(self, field.name) for field in fields(self))
+        return GraphNode, tuple(dict(fact) if isinstance(fact, MappingProxyType) else fact for fact in facts)
 
     @property
     def values(self) -> np.ndarray | None:
@@ -157,8 +165,8 @@ class Graph:
         """Write the graph to `path` in the format that its suffix names, and return the path.
 
         Pictures are .svg, .png, .pdf, .html and .dot, a tree for terminals is .txt; .tex is the chain rule of this
-        graph as a document (`explain`), .py the computation in plain NumPy (`to_numpy`). Graphviz draws where it is
-        installed, which .png and .pdf need; `renderer="own"` is the library's own layout.
+        graph as a document (`explain`), .py the computation in plain NumPy (`to_numpy`). Graphviz must be installed for
+        .png and .pdf; of .svg it is an alternative to the library's own layout, `renderer="dot"`.
 
         `show` says what the nodes tell: any of "shape", "value", "gradient", "flops", "bytes" and "place". `heat`
         colours them by one of "value", "gradient", "flops", "bytes" and "error". `report`, what `tg.check_gradients`
@@ -176,8 +184,9 @@ class Graph:
         return save(self, Path(path), renderer, **view)
 
     def to_svg(self, renderer: Renderer | None = None, **view: Unpack[ViewOptions]) -> str:
-        """Return the picture as SVG, drawn by Graphviz (`"dot"`), by the library's own layout (`"own"`), or by default
-        by Graphviz where it is installed and quick enough for this graph. The other options are those of `save`.
+        """Return the picture as SVG, drawn by the library's own layout, or with `renderer="dot"` by Graphviz.
+
+        The other options are those of `save`.
 
         Raises ArgumentError for another renderer, MissingDependencyError for "dot" without Graphviz.
 
@@ -215,7 +224,7 @@ class Graph:
     def explain(self) -> Explanation:
         """Return the chain rule for this graph, step by step, in the order of the backward sweep.
 
-        `print` shows it as text, a notebook as mathematics, and `.latex()` gives it for a document. Raises GraphError
+        `print` and notebooks show it as text, and `.latex()` gives it for a document. Raises GraphError
         if there is nothing to differentiate.
 
         >>> import numpy as np, tinygrad_lite as tg

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from operator import attrgetter
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 
 from tinygrad_lite.errors import ArgumentError, DefinitionError, GraphError
-from tinygrad_lite.mode import MODE
+from tinygrad_lite.mode import MODE, ModeChange
 from tinygrad_lite.optim.rules import Rule
 from tinygrad_lite.primitives.definition import Value
 from tinygrad_lite.states import load_state
@@ -72,7 +72,7 @@ class Optimizer:
 
         Raises GraphError if none has a gradient.
         """
-        t, lr, values_of = self._at_hand()
+        t, lr, values_of, updating = self._at_hand()
         maximize = self.rule.maximize
         changed: list[Tensor] = []
         values: list[Value] = []
@@ -83,7 +83,7 @@ class Optimizer:
                 if maximize:
                     gradient = -gradient
                 changed += (parameter, *state)
-                values += self.rule.update(values_of(parameter), gradient, *map(values_of, state), lr=lr, t=t)
+                values += updating(name)(values_of(parameter), gradient, *map(values_of, state), lr=lr, t=t)
         if not changed:
             raise GraphError("step() without a gradient on any parameter; call backward() on the objective first")
         if not self.step_count._array and [tensor.shape for tensor in changed] != [np.shape(value) for value in values]:
@@ -92,14 +92,17 @@ class Optimizer:
             tensor.assign(value if type(value) is Tensor else wrap(np.asarray(value), None))
         self.step_count.assign(t)
 
-    def _at_hand(self) -> tuple[Value, Value, Callable[[Tensor], Value]]:
-        """Return the number of the step, the learning rate, and what reads a Tensor: all of them Tensors if captured.
+    def _at_hand(self) -> tuple[Value, Value, Callable[[Tensor], Value], Callable[[str], Callable[..., Any]]]:
+        """Return the number of the step, the learning rate, what reads a Tensor, and what updates a parameter by name.
 
-        Otherwise they are plain numbers and arrays, with which the equations are faster.
+        In a traced step all of them are Tensors, and each parameter has a scope of its own. Otherwise they are plain
+        numbers and arrays, with which the equations are faster.
         """
-        if MODE.get().capture is not None:
-            return self.step_count + 1, self._lr, Tensor.detach
-        return self.step_count.item() + 1, self._lr.item(), attrgetter("_array")
+        update = self.rule.update
+        if MODE.get().capture is None:
+            return self.step_count.item() + 1, self._lr.item(), attrgetter("_array"), lambda _name: update
+        rule = type(self.rule).__name__
+        return self.step_count + 1, self._lr, Tensor.detach, lambda name: ModeChange(scope=f"{rule}.{name}")(update)
 
     def zero_grad(self) -> None:
         """Forget the gradients that `backward` has left on the parameters."""

@@ -45,18 +45,15 @@ _READ: Final = {"style": "dotted", "constraint": "false"}
 _BESIDE: Final = {"style": "invis", "minlen": "0", "weight": "8"}
 
 
+PATIENCE: Final = 60
+"""How many seconds Graphviz has; it would need minutes for a few hundred marks that share one operand."""
+_SIGNS: Final = {"svg": b"<svg", "png": b"\x89PNG", "pdf": b"%PDF"}
+"""By what the content of each format is known."""
+
+
 def dot_text(graph: Graph, **view: Unpack[ViewOptions]) -> str:
     """Return `graph` in the DOT language; raises MissingDependencyError without the graphviz package."""
     return str(_digraph(drawing(graph, view)).source)
-
-
-def dot_is_installed() -> bool:
-    """Return whether Graphviz can draw: its program `dot` is on the path and the Python package is there."""
-    try:
-        _graphviz()
-    except MissingDependencyError:
-        return False
-    return shutil.which("dot") is not None
 
 
 def dot_svg(drawn: Drawing) -> str:
@@ -81,9 +78,21 @@ def _drawn_by_dot(digraph: Any, file_format: str, otherwise: str) -> bytes:
             f"the program `dot` is not on the path; install Graphviz (https://graphviz.org/download), or {otherwise}"
         )
     try:
-        content: bytes = digraph.pipe(format=file_format, quiet=True)
-    except subprocess.CalledProcessError as problem:  # it gives up on some clusters
-        raise GraphError(f"Graphviz failed to draw this graph; {otherwise}") from problem
+        done = subprocess.run(
+            ["dot", f"-T{file_format}"],
+            input=digraph.source.encode(),
+            capture_output=True,
+            timeout=PATIENCE,
+            check=False,
+        )
+    except subprocess.TimeoutExpired as problem:
+        raise GraphError(
+            f"Graphviz has not drawn this graph within {PATIENCE} s; {otherwise}, or draw less: depth=1, fold=True"
+        ) from problem
+    if done.returncode or _SIGNS[file_format] not in done.stdout[:2000]:  # it gives up on some clusters
+        said = done.stderr.decode(errors="replace").strip().splitlines()
+        raise GraphError(f"Graphviz failed to draw this graph ({said[-1] if said else 'no word why'}); {otherwise}")
+    content: bytes = done.stdout
     return content
 
 

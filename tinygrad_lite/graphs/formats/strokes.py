@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import itertools
 from typing import Final
 
 from tinygrad_lite.graphs.formats.shapes import PADDING, at, inner, number, outline, room
@@ -96,18 +97,23 @@ def _line_kinds(drawn: Drawing, picture: Layout) -> list[str]:
     """Return the kind of each line; a trunk that only the sweep reads from is of that kind."""
     arrivals = iter(drawn.edges)
     kinds = ["" if line.target is None else next(arrivals).kind for line in picture.lines]
-    branches: dict[int, set[str]] = {}
-    for line, kind in zip(picture.lines, kinds, strict=True):
-        box = picture.boxes[line.source]
-        if line.target is not None and not box.y - 0.1 < line.points[0][1] < box.y + box.height + 0.1:
-            branches.setdefault(line.source, set()).add(kind)
+    branches: dict[int, list[int]] = {}
+    for i, line in enumerate(picture.lines):
+        if line.target is not None:
+            branches.setdefault(line.source, []).append(i)
     for i, line in enumerate(picture.lines):
         if line.target is None:
-            along = branches.get(line.source, set())
+            along = {kinds[b] for b in branches.get(line.source, ()) if _leaves(picture.lines[b], line)}
             kinds[i] = along.pop() if len(along) == 1 else "backward" if drawn.marks[line.source].rises else "forward"
-            if len(along) == 0:
-                branches[line.source] = {kinds[i]}
     return kinds
+
+
+def _leaves(branch: Line, trunk: Line) -> bool:
+    """Return whether a branch begins on a trunk, beyond where that begins itself."""
+    x, y = branch.points[0]
+    return any(
+        a[0] == x == b[0] and min(a[1], b[1]) <= y <= max(a[1], b[1]) for a, b in itertools.pairwise(trunk.points[1:])
+    )
 
 
 def _line(line: Line) -> str:

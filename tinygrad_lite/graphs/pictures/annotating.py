@@ -162,6 +162,8 @@ class Annotations:
         notes = []
         if self.view.report is not None:
             notes.append("✓ the gradient by hand agrees, ✗ it does not")
+            if self.findings.lacks_hand:
+                notes.append("where none was given, the automatic gradient is held against the numeric one")
         if self.findings.missing:
             notes.append(f"not in this graph: {labels.shown(', '.join(self.findings.missing))}")
         return tuple(notes)

@@ -21,6 +21,8 @@ class Findings:
         self.departs_at = None if report is None else report.departs_at
         self.rows: dict[int, Row] = {}
         named = {row.name: row for row in ((*report.rows, *report.deltas) if report is not None else ())}
+        self.lacks_hand = any(row.max_abs_error is None for row in named.values())
+        """Whether of some values only the automatic and the numeric gradient were compared."""
         for node in graph.nodes:
             if not sweep.rises[node.id] and (row := named.get(name_of(node))) is not None:
                 self.rows[node.id] = row
@@ -44,8 +46,8 @@ class Findings:
         return all(row.agrees for row in rows) if rows else None
 
     def error(self, members: Iterable[int]) -> float | None:
-        """Return the largest relative error that is reported of nodes."""
-        return max((_relative(row) for row in self.of(members)), default=None)
+        """Return the largest relative error that is reported of nodes, at most 1; what agrees has none."""
+        return max((0.0 if row.agrees else min(_relative(row), 1.0) for row in self.of(members)), default=None)
 
     def lines(self, members: Iterable[int]) -> list[str]:
         """Return what a mark tells: right or wrong, by how much, and why, of several the worst."""
@@ -54,7 +56,8 @@ class Findings:
             return []
         row = max(rows, key=lambda row: (not row.agrees, _relative(row)))
         if row.agrees:
-            return [f"✓ error {_error(row):.2g}"]
+            what = "error" if row.max_abs_error is not None else "automatic as numeric, error"
+            return [f"✓ {what} {_error(row):.2g}"]
         departs = "departs here, " if row.name == self.departs_at else ""
         relative = "" if row.max_rel_error is None else f" ({row.max_rel_error:.2g} relative)"
         causes = [

@@ -9,7 +9,7 @@ import itertools
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from tinygrad_lite.graphs.labels import scope_title, shown
+from tinygrad_lite.graphs.labels import shortened, shown
 from tinygrad_lite.graphs.pictures.cells import Cell, Cells
 from tinygrad_lite.graphs.pictures.copies import Folding
 from tinygrad_lite.graphs.pictures.views import FOLDED_ABOVE
@@ -85,7 +85,7 @@ def _close(tree: Visit, depth: int) -> None:
         for i, unit in enumerate(visit.units):
             if isinstance(unit, Visit):
                 if unit.scope.count(".") >= depth:
-                    visit.units[i] = Whole(list(unit.nodes()), scope_title(unit.scope), unit.scope, is_scope=True)
+                    visit.units[i] = Whole(list(unit.nodes()), shortened(shown(unit.scope)), unit.scope, is_scope=True)
                 else:
                     waiting.append(unit)
 

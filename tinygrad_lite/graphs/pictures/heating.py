@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from tinygrad_lite.graphs.costing.pricing import count
-from tinygrad_lite.graphs.pictures.look import UNHEATED, heat_fill
+from tinygrad_lite.graphs.pictures.look import NOT_FINITE, UNHEATED, heat_fill
 
 if TYPE_CHECKING:
     from tinygrad_lite.graphs.pictures.views import Heat
@@ -42,15 +42,16 @@ class Heating:
         self.high = max(known, default=0.0)
         least = min((m for m in known if m > 0), default=self.high)
         self.low = max(least, self.high / 10**DECADES)
+        self.is_finite = len(known) == sum(m is not None for m in magnitudes)
         self.has_less = min(known, default=self.low) < self.low
         self.is_logarithmic = self.low > 0 and self.high / self.low > 10
 
     def fill(self, magnitude: float | None) -> str:
-        """Return the colour of a magnitude; what is not finite is as dark as can be."""
+        """Return the colour of a magnitude; what is not finite has one of its own."""
         if magnitude is None:
             return UNHEATED
         if not math.isfinite(magnitude):
-            return heat_fill(1.0)
+            return NOT_FINITE
         if self.high <= self.low:
             return heat_fill(1.0 if magnitude > 0 else 0.0)
         within = min(max(magnitude, self.low), self.high)
@@ -62,6 +63,7 @@ class Heating:
     def scale(self) -> HeatScale:
         """What the colours mean."""
         how = ", logarithmic" if self.is_logarithmic else ""
+        how += "" if self.is_finite else "; pink where nan or infinite"
         return HeatScale(_MEANING[self.what] + how, "≤ " * self.has_less + self._told(self.low), self._told(self.high))
 
     def _told(self, magnitude: float) -> str:

@@ -47,6 +47,8 @@ WRONG: Final = "#c74600"
 
 RAMP: Final = ("#fdf8e4", "#fbe3a6", "#f8c276", "#ef9a5a", "#e0754a")
 """From little to much: ever darker, so that it is read in grey too, and light enough for words throughout."""
+NOT_FINITE: Final = "#f3a6f0"
+"""Where a magnitude is nan or infinite."""
 UNHEATED: Final = "#f4f4f1"
 """What has no magnitude where others are coloured by theirs."""
 

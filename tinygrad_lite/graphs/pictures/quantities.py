@@ -47,7 +47,6 @@ def norm(arrays: Sequence[np.ndarray]) -> float:
 
 
 def root_mean_square(arrays: Sequence[np.ndarray]) -> float:
-    """Return the usual magnitude of the values, of those that are finite."""
+    """Return the usual magnitude of the values; it is not finite if one of them is not."""
     values = pooled(arrays)
-    values = values[np.isfinite(values)]
     return norm([values]) / math.sqrt(values.size) if values.size else 0.0

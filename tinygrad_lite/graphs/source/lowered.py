@@ -18,8 +18,7 @@ from tinygrad_lite.graphs.recorded import Graph
 from tinygrad_lite.mode import ModeChange
 from tinygrad_lite.primitives import Primitive, named
 from tinygrad_lite.primitives.lowering import Lowering, lowering_of
-from tinygrad_lite.tape import Leaf
-from tinygrad_lite.tensor import Array, Tensor, wrap
+from tinygrad_lite.tensor import Array
 
 
 @dataclass(slots=True)
@@ -94,7 +93,7 @@ def _expanded(value: CoreValue, lowering: Lowering, values: list[CoreValue]) -> 
     capture = Capture(Step("input", stand_ins[i]) for i in sources)
     with capturing(capture), ModeChange(record=True), np.errstate(all="ignore"):
         operands = [
-            _operand(stand_ins[i], position in value.weak) if i in stand_ins else values[i].array
+            values[i].array if i not in stand_ins else capture.tensor_of(sources.index(i), position not in value.weak)
             for position, i in enumerate(value.inputs)
         ]
         result = lowering(*operands, **value.static)
@@ -107,11 +106,6 @@ def _expanded(value: CoreValue, lowering: Lowering, values: list[CoreValue]) -> 
             made = CoreValue(value.node, step.array, step.operation, inputs, step.static, step.weak, step.name)
             places[i] = _added(made, values)
     return places[last]
-
-
-def _operand(array: Array, is_weak: bool) -> Tensor:
-    """Return an operand for a lowering; one with a node counts as an array, also without axes."""
-    return wrap(array, None if is_weak else Leaf(array, None))
 
 
 def _stand_in(array: Any) -> Array:
