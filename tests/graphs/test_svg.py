@@ -14,7 +14,9 @@ from tests.graphs.measuring import is_inside, pairs, word
 from tests.graphs.pictured import HOSTILE_NAMES, PICTURES, hostile, neuron, parameter, two_layer_loss, with_sweep
 from tinygrad_lite.errors import ArgumentError, GraphError, MissingDependencyError
 from tinygrad_lite.graphs import graph
+from tinygrad_lite.graphs.formats.strokes import _line_kinds, laid_out
 from tinygrad_lite.graphs.formats.svg import svg_text
+from tinygrad_lite.graphs.pictures.drawing import drawing
 
 needs_dot = pytest.mark.skipif(shutil.which("dot") is None, reason="the program `dot` is not installed")
 SVG = "{http://www.w3.org/2000/svg}"
@@ -221,3 +223,15 @@ def test_graphviz_is_not_waited_for_without_end(monkeypatch):
     monkeypatch.setattr("subprocess.run", hang)
     with pytest.raises(GraphError, match=r"not drawn this graph within 60 s.*fold=True"):
         graph(neuron()).to_svg(renderer="dot")
+
+
+def test_a_way_that_only_the_sweep_takes_is_drawn_as_one():
+    drawn = drawing(gallery.GRAPHS["softmax_cross_entropy"])
+    picture = laid_out(drawn)
+    kinds = {}
+    for line, kind in zip(picture.lines, _line_kinds(drawn, picture), strict=True):
+        if line.target is None:
+            way = "up" if line.points[-1][1] < line.points[0][1] else "down"
+            kinds.setdefault((drawn.marks[line.source].title, way), []).append(kind)
+    assert kinds["exp", "up"] == ["read"]
+    assert kinds["exp", "down"] == kinds["sum", "down"] == ["forward"]

@@ -111,9 +111,10 @@ def _line_kinds(drawn: Drawing, picture: Layout) -> list[str]:
 def _leaves(branch: Line, trunk: Line) -> bool:
     """Return whether a branch begins on a trunk, beyond where that begins itself."""
     x, y = branch.points[0]
-    return any(
-        a[0] == x == b[0] and min(a[1], b[1]) <= y <= max(a[1], b[1]) for a, b in itertools.pairwise(trunk.points[1:])
-    )
+    if branch.points[0] == trunk.points[0]:
+        return False
+    ways = itertools.pairwise((*trunk.points, trunk.points[-1]))
+    return any(a[0] == x == b[0] and min(a[1], b[1]) <= y <= max(a[1], b[1]) for a, b in ways)
 
 
 def _line(line: Line) -> str:
