@@ -217,6 +217,19 @@ def test_the_place_is_the_line_of_the_user():
     assert drawn.marks[-1].details != ()
 
 
+def test_values_that_no_tape_kept_are_not_left_out_without_a_word():
+    g = graph(parameter(3, "w") + parameter(3, "b"))
+    for options in ({"show": ("value",)}, {"heat": "value"}):
+        with pytest.raises(GraphError, match=r"no values .* tg\.trace"):
+            drawing(g, options)
+
+
+def test_mean_and_spread_are_explained_where_they_are_told():
+    large, small = (tg.trace(np.tanh, np.arange(float(n))) for n in (9, 2))
+    notes = [drawing(g, {"show": ("value",)}).legend.notes for g in (large, small)]
+    assert notes == [("a ± b: mean and standard deviation of the values",), ()]
+
+
 # ----- Heat -----
 
 

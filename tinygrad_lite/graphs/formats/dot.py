@@ -1,4 +1,4 @@
-"""A graph in the DOT language, and drawn by Graphviz where it is installed.
+"""A graph in the DOT language, and drawn by Graphviz where that is asked for.
 
 Scopes are nested clusters, marks are named by their positions, and labels are HTML-like: the title bold, the details
 small. Edges of the backward sweep are written from the upper end, so that it rises beside what falls.

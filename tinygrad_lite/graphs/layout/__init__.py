@@ -1,1 +1,1 @@
-"""Where everything in a picture goes when Graphviz is not there to say: our own layered layout."""
+"""Where everything in a picture goes: our own layered layout."""

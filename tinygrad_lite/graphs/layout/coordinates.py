@@ -1,4 +1,4 @@
-"""Where everything in the picture goes when Graphviz is not there to say: our own layered layout.
+"""Where everything in the picture goes: our own layered layout.
 
 `rows` says which row each item stands in, `columns` how far from the left; here rows get their heights, scopes their
 boxes and edges their ways. An edge moves sideways only in the gap between two rows, so it runs through no item.

@@ -134,7 +134,10 @@ class _Drawer:
     def legend(self, marks: Sequence[Mark]) -> Legend:
         kinds = [kind for kind in STYLES if any(mark.kind == kind for mark in marks)]
         kinds += ["backward"] if any(mark.rises for mark in marks) else []
-        return Legend((*kinds, "output"), self.words.heat, self.words.notes())
+        notes = self.words.notes()
+        if any("±" in line for mark in marks for line in mark.details):
+            notes += ("a ± b: mean and standard deviation of the values",)
+        return Legend((*kinds, "output"), self.words.heat, notes)
 
     def mark(self, cell: Cell, inputs: tuple[int, ...]) -> Mark:
         first = self.graph.nodes[cell.members[0]]
