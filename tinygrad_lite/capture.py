@@ -176,7 +176,7 @@ class Capture:
     def _owned(self, array: Array) -> Array:
         """Return the copy that stands for an array of the user's own, a new one if that has been written to."""
         known = self._own.get(id(array))
-        if known is None or not _alike(known[1], array):
+        if known is None or not same_numbers(known[1], array):
             known = self._own[id(array)] = array, array.copy(order="K")
             self._add(Step("constant", known[1]))
         return known[1]
@@ -336,8 +336,8 @@ class Capture:
             leaf.grad = gradient
 
 
-def _alike(a: Array, b: Array) -> bool:
-    """Return whether two arrays hold the same numbers, signs of zero included."""
+def same_numbers(a: Array, b: Array) -> bool:
+    """Return whether two arrays of one shape hold the same numbers, signs of zero included."""
     if a.dtype.kind != "f":
         return np.array_equal(a, b)
     return np.array_equal(a, b, equal_nan=True) and np.array_equal(np.signbit(a), np.signbit(b))

@@ -13,7 +13,7 @@ from tinygrad_lite.analytic import mlp_gradients
 from tinygrad_lite.check import GradientReport, check_gradients
 from tinygrad_lite.data import mnist_subset
 from tinygrad_lite.errors import ArgumentError
-from tinygrad_lite.graphs import graph
+from tinygrad_lite.graphs import trace
 from tinygrad_lite.nn import L2, MLP, CrossEntropy
 from tinygrad_lite.optim import Adam
 from tinygrad_lite.train.fitting import fit
@@ -51,7 +51,7 @@ def run_demo(epochs: int, seed: int, out: str | os.PathLike[str]) -> DemoResult:
     x, t = train[0][:BATCH], train[1][:BATCH]
     report = check_gradients(lambda net: objective(net, x, t), net, analytic=lambda net: by_hand(net, x, t))
     files = (
-        graph(objective(net, x, t)).save(folder / "graph.svg"),
+        trace(objective, net, x, t).backward().save(folder / "graph.svg", report=report),
         save_curves(history, folder / "curves.png"),
         save_weights(net, folder / "model.safetensors"),
     )

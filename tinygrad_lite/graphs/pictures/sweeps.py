@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
-import numpy as np
+from tinygrad_lite.capture import same_numbers
 
 if TYPE_CHECKING:
     from tinygrad_lite.graphs.recorded import Graph, GraphNode
@@ -77,11 +77,7 @@ def _rising(graph: Graph) -> list[bool]:
 def _same(node: GraphNode, passed: GraphNode) -> bool:
     """Return whether the recorded values of both are the same, bit for bit."""
     a, b = node.values, passed.values
-    if a is None or b is None or (a.shape, a.dtype) != (b.shape, b.dtype):
-        return False
-    if a is b:
-        return True
-    return bool(np.array_equal(a, b, equal_nan=a.dtype.kind == "f") and np.array_equal(np.signbit(a), np.signbit(b)))
+    return a is not None and b is not None and a.dtype == b.dtype and same_numbers(a, b)
 
 
 def _own(graph: Graph, sweep: Sweep) -> None:
