@@ -219,9 +219,10 @@ def test_the_place_is_the_line_of_the_user():
 
 def test_values_that_no_tape_kept_are_not_left_out_without_a_word():
     g = graph(parameter(3, "w") + parameter(3, "b"))
-    for options in ({"show": ("value",)}, {"heat": "value"}):
-        with pytest.raises(GraphError, match=r"no values .* tg\.trace"):
-            drawing(g, options)
+    notes = drawing(g, {"show": ("value",)}).legend.notes
+    assert notes == ("values that the tape did not keep are not told; tg.trace keeps all",)
+    with pytest.raises(GraphError, match=r"no values .* tg\.trace"):
+        drawing(g, {"heat": "value"})
 
 
 def test_mean_and_spread_are_explained_where_they_are_told():

@@ -112,7 +112,7 @@ class _Drawer:
     """Turns cells into marks."""
 
     def __init__(self, graph: Graph, view: View, sweep: Sweep, cells: Cells, order: list[Cell]) -> None:
-        self.graph, self.sweep, self.cells, self.order = graph, sweep, cells, order
+        self.graph, self.view, self.sweep, self.cells, self.order = graph, view, sweep, cells, order
         self.position = {id(cell): i for i, cell in enumerate(order)}
         self.outputs = {sweep.drawn_as[v] for v in graph.outputs}
         self.inputs = [[self.position[id(given)] for given in operands(graph, sweep, cells, cell)] for cell in order]
@@ -137,6 +137,8 @@ class _Drawer:
         notes = self.words.notes()
         if any("±" in line for mark in marks for line in mark.details):
             notes += ("a ± b: mean and standard deviation of the values",)
+        if "value" in self.view.show and any(node.dtype and node.values is None for node in self.graph.nodes):
+            notes += ("values that the tape did not keep are not told; tg.trace keeps all",)
         return Legend((*kinds, "output"), self.words.heat, notes)
 
     def mark(self, cell: Cell, inputs: tuple[int, ...]) -> Mark:

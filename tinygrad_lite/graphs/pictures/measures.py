@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from tinygrad_lite.graphs.pictures.cells import Cell
     from tinygrad_lite.graphs.pictures.sweeps import Sweep
     from tinygrad_lite.graphs.pictures.views import View
-    from tinygrad_lite.graphs.recorded import Graph, GraphNode
+    from tinygrad_lite.graphs.recorded import Graph
 
 
 class Measures:
@@ -25,8 +25,7 @@ class Measures:
         self.graph, self.sweep = graph, sweep
         if not graph.cotangents and ("gradient" in view.show or view.heat == "gradient"):
             raise GraphError("this graph has no gradients to show; draw graph.backward(), which adds them")
-        computed = [node for node in graph.nodes if node.kind != "constant"]
-        if computed and ("value" in view.show or view.heat == "value") and not any(map(_has_values, computed)):
+        if view.heat == "value" and graph.nodes and all(node.values is None for node in graph.nodes):
             raise GraphError("no values of this graph were kept; trace the computation with tg.trace, which keeps all")
 
     @cached_property
@@ -69,7 +68,3 @@ class Measures:
     def _arrays(self, nodes: Sequence[int]) -> list[np.ndarray]:
         found = (self.graph.nodes[v].values for v in nodes)
         return [array for array in found if array is not None and array.dtype.kind in "biuf"]
-
-
-def _has_values(node: GraphNode) -> bool:
-    return node.values is not None
