@@ -361,3 +361,20 @@ def test_a_derivative_inside_of_a_traced_function_is_traced_too(name: str) -> No
     assert len(flat) == len(graph.outputs)
     for output, y in zip(graph.outputs, flat, strict=True):
         np.testing.assert_allclose(values[output], np.asarray(y), rtol=1e-13, atol=1e-15)
+
+
+def test_arguments_by_name_are_inputs_too() -> None:
+    def f(x: Any, *, scale: Any, power: int = 1) -> Any:
+        return (x * scale) ** power
+
+    graph = tg.trace(f, np.ones(2), scale=np.full(2, 3.0), power=2)
+    assert [(node.kind, node.name) for node in graph.nodes[:2]] == [("input", "x"), ("input", "scale")]
+    assert graph.nodes[graph.outputs[0]].values.tolist() == [9.0, 9.0]
+
+
+def test_a_tensor_in_the_place_of_a_function_is_told_the_way_and_the_other_way_round() -> None:
+    loss = (tg.Tensor([1.0], requires_grad=True) * 2).sum()
+    with pytest.raises(ArgumentError, match=r"got Tensor; tg\.graph\(tensor\)"):
+        tg.trace(loss)
+    with pytest.raises(ArgumentError, match=r"got function; trace a function with tg\.trace"):
+        tg.graph(lambda x: x)
