@@ -14,8 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
-from typing import Any, Literal, NamedTuple, TypeAlias
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -24,42 +23,9 @@ from tinygrad_lite.errors import GraphError
 from tinygrad_lite.mode import MODE, ModeChange
 from tinygrad_lite.primitives import Primitive, contiguous, stop_gradient
 from tinygrad_lite.primitives.definition import Value
+from tinygrad_lite.steps import Kind, Step, Update
 from tinygrad_lite.tape import AnyNode, Leaf, Node, sweep
 from tinygrad_lite.tensor import Array, Tensor, wrap
-
-Kind: TypeAlias = Literal["operation", "parameter", "input", "state", "constant"]
-
-
-@dataclass(slots=True)
-class Step:
-    """One value of a captured call: the result of an operation, or where a computation begins."""
-
-    kind: Kind
-    array: Any
-    """Its values; a stand-in with shape, dtype and strides for what a tape did not keep; the number of a constant."""
-    operation: Primitive | None = None
-    inputs: tuple[int, ...] = ()
-    """The position of each operand."""
-    static: Mapping[str, Any] = field(default_factory=dict)
-    weak: frozenset[int] = frozenset()
-    """Which operands count as Python numbers, that do not widen the dtype."""
-    carries: frozenset[int] = frozenset()
-    """Which operands a gradient flows back to: not to what was detached, nor where nothing was recorded."""
-    scope: str = ""
-    name: str | None = None
-    place: str = ""
-    back_through: int | None = None
-    """In a sweep: the position of the operation whose rule computed this."""
-    value_of: int | None = None
-    """The position of the parameter that this was assigned to, where the gradients of what is computed from it go."""
-
-
-class Update(NamedTuple):
-    """An effect: `target`, a parameter or state, takes the value of `source`, or gets it as its gradient."""
-
-    target: int
-    source: int
-    what: Literal["value", "gradient"]
 
 
 class _Cell(NamedTuple):
@@ -88,6 +54,8 @@ class Capture:
         self._assigned: dict[int, int] = {}
         """Which step the array of a parameter is the value of that was assigned to it, by the array's identity."""
         self._kept: list[Array] = []
+        self._plain: set[int] = set()
+        """The values that are no Tensors in eager execution, but gradients and what is made of them alone."""
         self._through: int | None = None
         for position, step in enumerate(self.steps):
             if isinstance(step.array, np.ndarray):
@@ -213,9 +181,25 @@ class Capture:
         else:
             step.back_through, step.scope = self._through, self.steps[self._through].scope
             step.place = self.steps[self._through].place
-        self._add(step)
+        position = self._add(step)
+        if all(type(x) is not Tensor or i in self._plain for x, i in zip(sources, inputs, strict=True)):
+            self._plain.add(position)
         kept = [self.steps[i].array for i in inputs]
         return kept, result
+
+    def as_plain(self, tensor: Tensor) -> Tensor:
+        """Return a Tensor that stands for what eager execution gives out as an array or a number of NumPy's."""
+        self._plain.add(self.position_of(tensor))
+        return tensor
+
+    def beside_tensors(self, operands: tuple[Any, ...]) -> tuple[Any, ...] | None:
+        """Return operands with plain values as NumPy's, as they are beside a Tensor; None if there is no Tensor."""
+        plain = [type(x) is not Tensor or self.positions.get(id(x._array)) in self._plain for x in operands]
+        if all(plain):
+            return None
+        return tuple(
+            x._array[()] if is_plain and type(x) is Tensor else x for x, is_plain in zip(operands, plain, strict=True)
+        )
 
     def recorded(self, tensor: Tensor) -> None:
         """Remember which step the node of a result is."""
@@ -299,8 +283,7 @@ class Capture:
         gradient = wrap(leaf.grad, None)
         if id(leaf.grad) not in self.positions:
             gradient.name = f"{leaf.name}.grad" if leaf.name else None
-            self.position_of(gradient)
-        return gradient
+        return self.as_plain(gradient)
 
     def leave(self, leaf: Leaf, gradient: Tensor | Array | None) -> None:
         """Set the gradient of a leaf."""

@@ -56,9 +56,10 @@ def record(primitive: Primitive, operands: tuple[Any, ...], static: dict[str, An
         values.append(value)
         inputs.append(node)
         bit <<= 1
-    if weak:
-        values = _strong_without_floats(values, operands)
     recording, scope, places, anomaly, _, whole, capture = MODE.get()
+    if weak:
+        beside = operands if capture is None else capture.beside_tensors(operands)
+        values = list(map(_numpy_value, operands)) if beside is None else _strong_without_floats(values, beside)
     forward = primitive.forward
     if anomaly is not None:
         forward = silent(forward)  # for we tell more than NumPy's warning
@@ -113,6 +114,13 @@ def _strong_without_floats(values: list[Any], operands: tuple[Any, ...]) -> list
         kept = [type(value) is float and type(x) is not float for x, value in zip(operands, values)]
     return [(x._array if type(x) is Tensor else constant(x)) if keep else value
             for x, value, keep in zip(operands, values, kept)]  # fmt: skip
+
+
+def _numpy_value(operand: Any) -> Any:
+    """Return an operand as NumPy alone takes it, to which only Python numbers are weak."""
+    if type(operand) is Tensor:
+        return operand._array
+    return operand if type(operand) is float or type(operand) is int else constant(operand)
 
 
 def _own(value: Any, operand: Any) -> Any:

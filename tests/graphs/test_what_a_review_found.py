@@ -331,3 +331,20 @@ def test_a_zero_that_changes_its_sign_has_changed() -> None:
         graph = tg.trace(f, np.ones(1))
     assert [graph.nodes[i].values[0] for i in graph.outputs] == [np.inf, -np.inf]
     assert len([node for node in graph.nodes if node.kind == "constant"]) == 2
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_numbers_that_transforms_give_out_take_part_as_those_of_numpy_do(dtype: type) -> None:
+    w = tg.Tensor(np.array(1.5, dtype), requires_grad=True, name="w")
+    table = np.array([1.0, 2.0], np.float32)
+
+    def f(x: Any) -> Any:
+        slope = tg.grad(lambda v: (v * v * x).sum())(np.float64(0.3))
+        value, _ = tg.value_and_grad(lambda v: np.tanh(v * x).sum())(np.float64(0.7))
+        (w * w * 2).backward()
+        return slope * table, value * w, slope * value, w.grad * slope, w.grad * table
+
+    graph = tg.trace(f, X)
+    for output, expected in zip(graph.outputs, f(X), strict=True):
+        value = expected.detach().numpy() if isinstance(expected, tg.Tensor) else np.asarray(expected)
+        assert same_bits(graph.nodes[output].values, value)

@@ -20,7 +20,7 @@ TAPE = ("errors", "primitives", "mode", "anomaly")
 TENSOR = (*TAPE, "tape")
 FUNCTIONAL = (*TENSOR, "tensor", "nested")
 TRANSFORMS = (*FUNCTIONAL, "functional")
-GRAPHS = (*FUNCTIONAL, "capture", "files", "python_files")
+GRAPHS = (*FUNCTIONAL, "capture", "steps", "files", "python_files")
 CHECK = (*TRANSFORMS, "transforms", "capture", "python_files", "states", "files", "graphs", "nn", "analytic", "program")
 TRAIN = (*CHECK, "check", "optim", "data", "version")
 EXPERIMENTS = (*TRAIN, "train")
@@ -35,7 +35,8 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "primitives": ("errors",),
     "tape": TAPE,
     "tensor": TENSOR,  # with array_interface, refusals and remedies, the part of a Tensor that looks like an array
-    "capture": FUNCTIONAL,
+    "steps": ("errors", "primitives"),
+    "capture": (*FUNCTIONAL, "steps"),
     "functional": FUNCTIONAL,
     "transforms": TRANSFORMS,
     "graphs": GRAPHS,

@@ -4,8 +4,8 @@
 gradients, `print(graph)` lists it, `graph.save("net.svg")` draws it.
 """
 
-from tinygrad_lite.capture import Update
 from tinygrad_lite.graphs.reading import graph, trace
 from tinygrad_lite.graphs.recorded import Edge, Graph, GraphNode
+from tinygrad_lite.steps import Update
 
 __all__ = ["Edge", "Graph", "GraphNode", "Update", "graph", "trace"]

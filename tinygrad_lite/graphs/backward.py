@@ -8,11 +8,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from tinygrad_lite.capture import Capture, Step, capturing
+from tinygrad_lite.capture import Capture, capturing
 from tinygrad_lite.errors import GraphError, ShapeError
 from tinygrad_lite.graphs.reading import graph_of
 from tinygrad_lite.graphs.recorded import Graph, GraphNode
 from tinygrad_lite.primitives.primitive import Plan
+from tinygrad_lite.steps import Step
 from tinygrad_lite.tape import AnyNode, Leaf, Node
 
 

@@ -10,13 +10,14 @@ from typing import Any
 import numpy as np
 
 from tinygrad_lite.array_interface import supported_dtype
-from tinygrad_lite.capture import Capture, Step, Update, capturing
+from tinygrad_lite.capture import Capture, capturing
 from tinygrad_lite.errors import ArgumentError, GraphError
 from tinygrad_lite.graphs.labels import settings
 from tinygrad_lite.graphs.recorded import Graph, GraphNode
 from tinygrad_lite.graphs.scopes import path_to
 from tinygrad_lite.nested import leaves_of, map_leaves, paths_of
 from tinygrad_lite.primitives import named
+from tinygrad_lite.steps import Step, Update
 from tinygrad_lite.tape import Absent, AnyNode, Leaf, tape
 from tinygrad_lite.tensor import Tensor, plain_array, wrap
 

@@ -21,13 +21,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike
 
-from tinygrad_lite.capture import Kind, Update
 from tinygrad_lite.graphs import labels
 from tinygrad_lite.graphs.formats.dot import dot_text
 from tinygrad_lite.graphs.formats.saving import save
 from tinygrad_lite.graphs.formats.svg import Renderer, svg_text
 from tinygrad_lite.graphs.formats.trees import tree_text
 from tinygrad_lite.primitives import Primitive
+from tinygrad_lite.steps import Kind, Update
 
 if TYPE_CHECKING:
     from typing import Unpack

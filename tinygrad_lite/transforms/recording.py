@@ -96,8 +96,9 @@ def pulled_back(
         seeds = {node: values_of(g) for node, g in seeds.items()}
     arrived = sweep(path, seeds, ends=ends, lift=wrap if is_open else None)
     gradients = [_arrived_at(target, arrived) for target in targets]
-    if MODE.get().capture is not None:
-        gradients = [g if isinstance(g, Tensor) else without_history(g) for g in gradients]
+    capture = MODE.get().capture
+    if capture is not None:
+        gradients = [g if isinstance(g, Tensor) else capture.as_plain(without_history(g)) for g in gradients]
     elif is_open:
         gradients = [g if isinstance(g, Tensor) else wrap(g, None) for g in gradients]
     # [()] makes a number of an array without axes, and selects: to a second sweep what it did not ask for is 0 · ∞ = 0
@@ -129,7 +130,8 @@ def handed_out(value: Any, recording: Recording) -> Any:
         reached = tape(value._node, after=recording.since - 1)
         if value._node.serial < recording.since or depends_on_others(reached, ends):
             return value
-    return value.numpy()[()] if MODE.get().capture is None else contiguous(value.detach())
+    capture = MODE.get().capture
+    return value.numpy()[()] if capture is None else capture.as_plain(contiguous(value.detach()))
 
 
 def fitting(given: Any, like: Any, what: str) -> Value:

@@ -12,12 +12,13 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from tinygrad_lite.capture import Capture, Step, capturing
+from tinygrad_lite.capture import Capture, capturing
 from tinygrad_lite.errors import DefinitionError
 from tinygrad_lite.graphs.recorded import Graph
 from tinygrad_lite.mode import ModeChange
 from tinygrad_lite.primitives import Primitive, named
 from tinygrad_lite.primitives.lowering import Lowering, lowering_of
+from tinygrad_lite.steps import Step
 from tinygrad_lite.tensor import Array
 
 
