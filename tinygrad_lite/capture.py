@@ -303,9 +303,10 @@ class Capture:
             if leaf.grad is not None and leaf.grad is not before and not leaf.is_transient
         ]
         for tensor, cell in self._cells.items():
-            now = id(tensor._array)
             if tensor._array is not self.steps[cell.position].array:
-                found.append(Update(cell.position, self._assigned.get(now, self.positions.get(now, -1)), "value"))
+                now = id(tensor._array)
+                source = self._assigned[now] if now in self._assigned else self.positions[now]
+                found.append(Update(cell.position, source, "value"))
         return found
 
     def finish(self) -> None:

@@ -8,8 +8,8 @@
     ├── UnsupportedError         (TypeError)       a NumPy feature that Tensors refuse, with what to use instead
     │   └── UnsupportedAttributeError (AttributeError) an attribute of arrays that Tensors do not have
     ├── DefinitionError          (TypeError)       a primitive, module, objective or rule declared wrongly
-    ├── GraphError               (RuntimeError)    a backward sweep that cannot start
-    ├── DetachError              (TypeError)       a conversion that would cut the graph without a word
+    ├── GraphError               (RuntimeError)    a graph that cannot be swept, traced or drawn as asked
+    ├── DetachError              (TypeError)       a conversion that would cut the graph, or a trace, without a word
     ├── ObjectiveError           (ValueError)      terms whose senses clash, or a loss fed the wrong prediction
     ├── StateError               (ValueError)      a state dict that does not fit its module or optimizer
     ├── DataError                (ValueError)      a file that is not what it claims to be
@@ -58,11 +58,11 @@ class DefinitionError(TinygradLiteError, TypeError):
 
 
 class GraphError(TinygradLiteError, RuntimeError):
-    """A backward sweep cannot start from here."""
+    """A backward sweep cannot start from here, or a graph cannot be traced or drawn as asked."""
 
 
 class DetachError(TinygradLiteError, TypeError):
-    """A conversion would silently cut a Tensor off its graph."""
+    """A conversion would silently cut a Tensor off its graph, or make a constant of what is traced."""
 
 
 class ObjectiveError(TinygradLiteError, ValueError):

@@ -313,10 +313,11 @@ class Tensor(ArrayInterface):
             raise DtypeError(f"assign() to {self.name or 'a Tensor'} of dtype {old.dtype} got dtype {new.dtype}")
         if new.shape != old.shape:
             raise ShapeError(f"assign() to {self.name or 'a Tensor'} of shape {old.shape} got shape {new.shape}")
-        if capture is not None:
-            same = value if type(value) is Tensor else new
-            new = capture.assigned(self, same if new.dtype == old.dtype else same.astype(old.dtype))
-        self._array = new if new.dtype is old.dtype else new.astype(old.dtype)
+        if capture is None:
+            self._array = new if new.dtype is old.dtype else new.astype(old.dtype)
+        else:
+            source = value if type(value) is Tensor else new
+            self._array = capture.assigned(self, source if new.dtype == old.dtype else source.astype(old.dtype))
 
     # ----- Gradients -----
 

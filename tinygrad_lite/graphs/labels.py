@@ -130,12 +130,3 @@ def name_of(node: GraphNode) -> str:
     """Return what the user called a node, by `tg.named` too; empty if nothing."""
     given = node.static.get("name") if node.primitive == "named" else None
     return node.name or (given if isinstance(given, str) else "")
-
-
-def scope_title(scope: str) -> str:
-    """Return what a picture writes on the box of a scope: the last component of its path.
-
-    >>> scope_title("layers.0")
-    '0'
-    """
-    return shortened(shown(scope.rpartition(".")[2]))

@@ -208,12 +208,12 @@ def _stand_in(node: AnyNode) -> Absent:
 def _names(f: Callable[..., Any], args: tuple[Any, ...]) -> list[str]:
     """Return what `f` calls each of its arguments, its position where it has no name for it."""
     try:
-        bound = inspect.signature(f).bind_partial(*args).arguments
+        bound = inspect.signature(f).bind_partial(*args)
     except (TypeError, ValueError):  # it has no signature, or the call itself will say what is wrong with it
         return [f"argument{i}" for i in range(len(args))]
     names: list[str] = []
-    for name, value in bound.items():
-        is_rest = inspect.signature(f).parameters[name].kind is inspect.Parameter.VAR_POSITIONAL
+    for name, value in bound.arguments.items():
+        is_rest = bound.signature.parameters[name].kind is inspect.Parameter.VAR_POSITIONAL
         names += [f"{name}{i}" for i in range(len(value))] if is_rest else [name]
     return names
 

@@ -135,6 +135,15 @@ class Primitive:
             self.plans[wanted] = plan
         return plan
 
+    def cotangent_formula(self, position: int) -> Formula | None:
+        """Return the formula of the cotangent of an operand, None if none was given; all of a variadic entry share one.
+
+        >>> from tinygrad_lite.primitives import exp
+        >>> exp.cotangent_formula(0)
+        'ȳ ⊙ y'
+        """
+        return self.cotangents[min(position, len(self.cotangents) - 1)] if self.cotangents else None
+
     def operand_letters(self, count: int) -> tuple[str, ...]:
         """Return what formulas call the operands: as the forward does, or `x`, or `a` and `b`, or `x₁` and so on.
 

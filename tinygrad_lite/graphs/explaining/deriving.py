@@ -193,7 +193,7 @@ class _Deriving:
         node, entry = use.through, use.through.operation
         assert entry is not None
         operand = self.graph.nodes[node.inputs[use.position]]
-        said = entry.cotangents[min(use.position, len(entry.cotangents) - 1)] if entry.cotangents else None
+        said = entry.cotangent_formula(use.position)
         extents = [extent_of(self.graph.nodes[i]) for i in node.inputs] if callable(said) else []
         formula = resolved(said, extent_of(node), *extents, **node.static)
         notes = []

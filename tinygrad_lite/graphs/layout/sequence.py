@@ -46,13 +46,13 @@ def loose(items: Sequence[Item]) -> list[bool]:
     return found
 
 
-def sequence(items: Sequence[Item]) -> list[int]:
+def sequence(items: Sequence[Item], is_loose: Sequence[bool]) -> list[int]:
     """Return the position of each item, from the top.
 
     An item shares the position of what it is beside, unless there is no such order: then it has one of its own.
     """
     heads = _heads(items)
-    from_bottom = positions(heads, ((lower, upper) for upper, lower in orders(items)), _delays(items, heads))
+    from_bottom = positions(heads, ((lower, upper) for upper, lower in orders(items)), _delays(items, heads, is_loose))
     count = max(from_bottom) + 1
     return [count - 1 - position for position in from_bottom]
 
@@ -65,7 +65,7 @@ def _heads(items: Sequence[Item]) -> list[int]:
     return heads
 
 
-def _delays(items: Sequence[Item], heads: list[int]) -> list[float]:
+def _delays(items: Sequence[Item], heads: list[int], is_loose: Sequence[bool]) -> list[float]:
     """Return how late each item may be taken, from the bottom: the later, the earlier it was computed.
 
     What is not computed counts as computed right before its first use, what is loose together with the last it serves.
@@ -76,8 +76,8 @@ def _delays(items: Sequence[Item], heads: list[int]) -> list[float]:
             if not items[v].rises and not items[source].inputs:
                 moments[source] = v - 0.5
     latest = [-1.0] * len(items)
-    for v, is_loose in reversed(list(enumerate(loose(items)))):
-        if latest[v] >= 0 and (is_loose or (items[v].rises and items[v].beside is None)):
+    for v in range(len(items) - 1, -1, -1):
+        if latest[v] >= 0 and (is_loose[v] or (items[v].rises and items[v].beside is None)):
             moments[v] = latest[v] + 0.25
         for source in items[v].inputs:
             latest[source] = max(latest[source], moments[heads[v]])

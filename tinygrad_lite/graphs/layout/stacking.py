@@ -30,9 +30,9 @@ class Item(NamedTuple):
 
 def stacked_rows(items: Sequence[Item]) -> list[int]:
     """Return the row of each item, counted from the top; without a way for all, some are not beside their value."""
-    positions = sequence(items)
-    steps = _Steps(items, positions)
     is_loose = loose(items)
+    positions = sequence(items, is_loose)
+    steps = _Steps(items, positions)
     rows = steps.lowest()
     steps.raise_rising(rows, is_loose)
     steps.raise_falling(rows, is_loose)

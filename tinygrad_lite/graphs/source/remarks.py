@@ -44,8 +44,7 @@ class Remarks:
     def _derivative(self, node: GraphNode, position: int) -> str:
         """Return the formula of a cotangent, summed if the operand was broadcast, which the engine does."""
         assert node.operation is not None
-        cotangents = node.operation.cotangents
-        said = cotangents[min(position, len(cotangents) - 1)] if cotangents else None
+        said = node.operation.cotangent_formula(position)
         formula = self._formula(said, node, position)
         is_broadcast = self.graph.nodes[node.inputs[position]].shape != node.shape
         if formula and is_broadcast and (node.operation.is_elementwise or said == "ȳ"):
