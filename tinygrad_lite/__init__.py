@@ -34,6 +34,7 @@ from tinygrad_lite.version import VERSION
 if TYPE_CHECKING:
     from tinygrad_lite.check import Claim, Derivation, check_gradients
     from tinygrad_lite.graphs import graph, trace
+    from tinygrad_lite.program import compile
     from tinygrad_lite.train import fit
 
 __version__ = VERSION
@@ -44,6 +45,7 @@ __all__ = [
     "Tensor",
     "check_gradients",
     "checkpoint",
+    "compile",
     "detect_anomaly",
     "each",
     "enable_grad",
@@ -65,8 +67,8 @@ __all__ = [
 
 # Importing the package costs little more than importing NumPy: these rooms are entered when they are first named.
 _ROOM_OF = {"Claim": "check", "Derivation": "check", "check_gradients": "check", "fit": "train", "graph": "graphs",
-            "trace": "graphs"}  # fmt: skip
-_ROOMS = ("analytic", "check", "data", "experiments", "graphs", "nn", "optim", "testing", "train")
+            "trace": "graphs", "compile": "program"}  # fmt: skip
+_ROOMS = ("analytic", "check", "data", "experiments", "graphs", "nn", "optim", "program", "testing", "train")
 
 
 def __getattr__(name: str) -> object:

@@ -7,13 +7,15 @@
 While a call is captured, a value is known by its array: whatever a Tensor wraps, detaches or hands on, the array says
 which step computed it. So every result is an array of its own, and all of them are kept to the end. A Tensor that was
 there before is a *cell*: a parameter if it requires a gradient, otherwise state. What is assigned to it is an effect,
-and its value from then on; where gradients arrive stays the cell.
+and its value from then on; where gradients arrive stays the cell. Random generators are cells too, moved on by draws.
 """
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from copy import deepcopy
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -57,6 +59,8 @@ class Capture:
         self._plain: set[int] = set()
         """The values that are no Tensors in eager execution, but gradients and what is made of them alone."""
         self._through: int | None = None
+        self._generators: dict[np.random.BitGenerator, Any] = {}
+        """The states that generators had before they were drawn from."""
         for position, step in enumerate(self.steps):
             if isinstance(step.array, np.ndarray):
                 self.positions.setdefault(id(step.array), position)
@@ -82,7 +86,9 @@ class Capture:
         position = self._local.get(tensor)
         if position is None:
             known = self._cells.get(tensor)
-            position = self._add_cell(tensor, "parameter", tensor.name, None) if known is None else known.position
+            position = self.positions.get(id(tensor._array)) if known is None else known.position
+            if position is None or (known is None and self.steps[position].kind != "operation"):
+                position = self._add_cell(tensor, "parameter", tensor.name, None)
         if self.steps[position].kind in ("constant", "state"):
             self.steps[position].kind = "parameter"
         self.nodes[tensor._node] = position  # type: ignore[index]  # it has just got one
@@ -175,22 +181,38 @@ class Capture:
         carries = frozenset(i for i, x in enumerate(sources) if recording and type(x) is Tensor and x._node is not None)
         if id(result) in self.positions:
             result = result.view()
-        step = Step("operation", result, primitive, inputs, static, weak, carries, MODE.get().scope)
-        if self._through is None:
-            step.place = user_place()
-        else:
-            step.back_through, step.scope = self._through, self.steps[self._through].scope
-            step.place = self.steps[self._through].place
-        position = self._add(step)
+        position = self._add_operation(Step("operation", result, primitive, inputs, static, weak, carries))
         if all(type(x) is not Tensor or i in self._plain for x, i in zip(sources, inputs, strict=True)):
             self._plain.add(position)
         kept = [self.steps[i].array for i in inputs]
         return kept, result
 
+    def drawn(self, primitive: Primitive, static: dict[str, Any]) -> Tensor:
+        """Draw random numbers, and write down that they are drawn."""
+        rng: np.random.Generator = static["rng"]
+        self._generators.setdefault(rng.bit_generator, rng.bit_generator.state)
+        step = Step("operation", None, primitive, static=static, drawn_from=deepcopy(rng))
+        step.array = primitive.forward(**static)
+        self._add_operation(step)
+        return wrap(step.array, None)
+
+    def _add_operation(self, step: Step) -> int:
+        """Add an operation as a step of the user's code, or of the way back through another operation."""
+        if self._through is None:
+            step.scope, step.place = MODE.get().scope, user_place()
+        else:
+            step.back_through, through = self._through, self.steps[self._through]
+            step.scope, step.place = through.scope, through.place
+        return self._add(step)
+
     def as_plain(self, tensor: Tensor) -> Tensor:
         """Return a Tensor that stands for what eager execution gives out as an array or a number of NumPy's."""
         self._plain.add(self.position_of(tensor))
         return tensor
+
+    def is_plain(self, position: int) -> bool:
+        """Return whether eager execution gives out a value as an array or a number of NumPy's."""
+        return position in self._plain
 
     def beside_tensors(self, operands: tuple[Any, ...]) -> tuple[Any, ...] | None:
         """Return operands with plain values as NumPy's, as they are beside a Tensor; None if there is no Tensor."""
@@ -309,8 +331,33 @@ class Capture:
                 found.append(Update(cell.position, source, "value"))
         return found
 
+    def cells(self) -> dict[Tensor, int]:
+        """Return the Tensors that were there before and were used, each with the position of its value."""
+        return {tensor: cell.position for tensor, cell in self._cells.items()}
+
+    def arrays_met(self) -> list[tuple[weakref.ref[Array], int]]:
+        """Let go of the user's own arrays that were computed with; return each with the position of the copy of it.
+
+        Those that are still there outlive the call, the others were made in it.
+        """
+        met = [(weakref.ref(array), self.positions[id(copy)]) for array, copy in self._own.values()]
+        self._own.clear()
+        return met
+
+    def changed_leaves(self) -> list[Tensor]:
+        """Return the Tensors of before the call that it made to require a gradient, or not to."""
+        return [tensor for tensor, cell in self._cells.items() if tensor._node is not cell.node]
+
+    def gradients_left(self) -> dict[Leaf, int | None]:
+        """Return the position of each gradient that the call has left, None where it has taken one away."""
+        return {
+            leaf: None if leaf.grad is None else self.positions[id(leaf.grad)]
+            for leaf, before in self._gradients.items()
+            if leaf.grad is not before and not leaf.is_transient
+        }
+
     def finish(self) -> None:
-        """Take over the names that were given meanwhile, and give cells and gradients back what they held before."""
+        """Take over the names that were given meanwhile, and give all that was there before back what it held."""
         for tensor, position in self._local.items():
             if self.steps[position].kind != "operation":
                 self.steps[position].name = self.steps[position].name or tensor.name
@@ -318,6 +365,8 @@ class Capture:
             tensor._array, tensor._node = cell.array, cell.node
         for leaf, gradient in self._gradients.items():
             leaf.grad = gradient
+        for generator, state in self._generators.items():
+            generator.state = state
 
 
 def same_numbers(a: Array, b: Array) -> bool:

@@ -9,6 +9,7 @@
     │   └── UnsupportedAttributeError (AttributeError) an attribute of arrays that Tensors do not have
     ├── DefinitionError          (TypeError)       a primitive, module, objective or rule declared wrongly
     ├── GraphError               (RuntimeError)    a graph that cannot be swept, traced or drawn as asked
+    │   └── CompilationError     (of programs)     a function that cannot be compiled, or whose program does otherwise
     ├── DetachError              (TypeError)       a conversion that would cut the graph, or a trace, without a word
     ├── ObjectiveError           (ValueError)      terms whose senses clash, or a loss fed the wrong prediction
     ├── StateError               (ValueError)      a state dict that does not fit its module or optimizer
@@ -61,6 +62,10 @@ class GraphError(TinygradLiteError, RuntimeError):
     """A backward sweep cannot start from here, or a graph cannot be traced or drawn as asked."""
 
 
+class CompilationError(GraphError):
+    """A function does what a program cannot do again, or its program does not do what it does."""
+
+
 class DetachError(TinygradLiteError, TypeError):
     """A conversion would silently cut a Tensor off its graph, or make a constant of what is traced."""
 
@@ -99,3 +104,7 @@ class ConformanceError(TinygradLiteError, AssertionError):
 
 class GradientMismatchError(TinygradLiteError, AssertionError):
     """A gradient check found a wrong gradient."""
+
+
+class CompilationWarning(RuntimeWarning):
+    """What was to be compiled is not, and runs as it is written, or is compiled over and over; the message says why."""

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple, TypeAlias
 
+import numpy as np
+
 from tinygrad_lite.primitives import Primitive
 
 Kind: TypeAlias = Literal["operation", "parameter", "input", "state", "constant"]
@@ -33,6 +35,8 @@ class Step:
     """In a sweep: the position of the operation whose rule computed this."""
     value_of: int | None = None
     """The position of the parameter that this was assigned to, where the gradients of what is computed from it go."""
+    drawn_from: np.random.Generator | None = None
+    """Of random numbers: a copy of their generator in the state before the draw."""
 
 
 class Update(NamedTuple):

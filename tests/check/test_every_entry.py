@@ -131,7 +131,9 @@ BY_PRIMITIVE = {name: [case for case in CASES if case.primitive == name] for nam
 
 
 OF_FLOATS = [
-    name for name in PRIMITIVES if name not in ("one_hot", "logical_and", "logical_or", "logical_not", "stop_gradient")
+    name
+    for name, primitive in PRIMITIVES.items()
+    if name not in ("one_hot", "logical_and", "logical_or", "logical_not", "stop_gradient") and not primitive.draws
 ]
 
 

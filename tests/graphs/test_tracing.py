@@ -240,6 +240,19 @@ def test_a_gradient_that_was_there_before_is_state_that_is_added_to() -> None:
     assert w.grad is before
 
 
+def test_a_computed_value_that_becomes_a_parameter_stays_computed() -> None:
+    def gradient(x: Any) -> Any:
+        y = np.exp(x)
+        y.requires_grad = True
+        np.sum(y * y * x.shape[0]).backward()
+        return y.grad
+
+    graph = tg.trace(gradient, np.zeros(2))
+    assert [node.kind for node in graph.nodes].count("parameter") == 0
+    x = np.array([1.0, -1.0])
+    np.testing.assert_allclose(replayed(graph, {0: x})[graph.outputs[0]], 4 * np.exp(x), rtol=1e-15)
+
+
 def test_an_error_on_the_way_leaves_everything_as_it_was() -> None:
     a, w = tg.Tensor([1.0], name="a"), tg.Tensor([2.0], requires_grad=True)
 

@@ -10,9 +10,10 @@ from tests.operations.case import Case
 from tests.operations.elementwise_cases import ELEMENTWISE
 from tests.operations.linalg_cases import LINALG
 from tests.operations.neural_cases import NEURAL
+from tests.operations.random_cases import RANDOM
 from tests.operations.reduction_cases import REDUCTIONS
 from tests.operations.shaping_cases import SHAPING
 
-CASES: tuple[Case, ...] = (*ELEMENTWISE, *REDUCTIONS, *LINALG, *SHAPING, *NEURAL)
+CASES: tuple[Case, ...] = (*ELEMENTWISE, *REDUCTIONS, *LINALG, *SHAPING, *NEURAL, *RANDOM)
 
 DIFFERENTIABLE: tuple[Case, ...] = tuple(case for case in CASES if case.wanted())

@@ -17,14 +17,15 @@ from tinygrad_lite.primitives.definition import parameter_names
 from tinygrad_lite.primitives.formulas import Formula, indexed, names_in, resolved
 
 WORDS = {
-    "broadcast", "concatenate", "cos", "dtype", "e", "log", "max", "mean", "min", "n", "one_hot", "part", "permute",
-    "repeat", "reshape", "scatter", "set", "sign", "sin", "softmax", "stack", "swapaxes", "tanh", "where",
+    "broadcast", "concatenate", "cos", "dtype", "e", "log", "max", "mean", "min", "n", "normal", "one_hot", "part",
+    "permute", "repeat", "reshape", "scatter", "set", "sign", "sin", "softmax", "stack", "swapaxes", "tanh", "uniform",
+    "where",
 }  # fmt: skip
 """What stands for itself in a formula."""
 
 
 def functions_for(case: Case, x: Any, y: Any) -> dict[str, Callable[..., Any]]:
-    """Return what the words of a formula mean, given the first operand and the output."""
+    """Return what the words of a formula mean, given the first operand, if there is one, and the output."""
     static = case.static
     axis = static.get("axis")
 
@@ -79,19 +80,21 @@ def functions_for(case: Case, x: Any, y: Any) -> dict[str, Callable[..., Any]]:
         "one_hot": lambda v: np.eye(static.get("width") or x.shape[-1])[v],
         "concatenate": lambda *xs, where: np.concatenate(xs, axis=axis), "[index]": lambda v: v[static["index"]],
         "stack": lambda *xs, where: np.stack(xs, axis=axis), "ᵀ": transposed, "matrix product": np.matmul,
+        "uniform": lambda low, high: static["rng"].random(static["shape"], static["dtype"]) * (high - low) + low,
+        "normal": lambda mean, std: static["rng"].standard_normal(static["shape"], static["dtype"]) * std + mean,
     }  # fmt: skip
 
 
 def values_for(case: Case, g: Any, y: Any, operands: list[Any], position: int) -> dict[str, Any]:
     """Return what the letters of a formula stand for."""
     letters = PRIMITIVES[case.primitive].operand_letters(len(operands))
-    x, static = operands[0], case.static
+    static = case.static
     values = {**static, **dict(zip(letters, operands, strict=True)), "y": y, "ȳ": g}
     if case.primitive in ("matmul", "linear"):
         return values | as_matrices(case.primitive, g, y, operands)
     if "axis" in static and case.primitive not in ("concatenate", "stack", "expand_dims"):
-        values["n"] = x.size / y.size - static.get("ddof", 0) if y.size else 0
-    values["xᵢ"] = operands[position]
+        values["n"] = operands[0].size / y.size - static.get("ddof", 0) if y.size else 0
+    values["xᵢ"] = operands[position] if operands else None
     for i, weight in enumerate(static.get("weights", ())):
         values[indexed("weights", i + 1)] = weight
         values["weightsᵢ"] = static["weights"][position]
@@ -118,7 +121,7 @@ def functions_at(case: Case, operands: list[Any], y: Any, position: int) -> dict
         ends = np.cumsum([x.shape[case.static["axis"]] for x in operands])
         return np.split(g, ends, axis=case.static["axis"])[position]
 
-    return {**functions_for(case, operands[0], y), "partᵢ": part}
+    return {**functions_for(case, operands[0] if operands else None, y), "partᵢ": part}
 
 
 def summed_to(shape: tuple[int, ...], value: Any) -> Any:

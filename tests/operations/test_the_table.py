@@ -40,6 +40,8 @@ def names_an_axis(call: Call) -> bool:
 def kinds_for(name: str) -> set[str]:
     """Return the kinds of variants that a primitive is to meet."""
     calls = [case.call() for case in CASES if case.primitive == name]
+    if not any(call.operands for call in calls):
+        return set(LAYOUTS)
     kinds = set(KINDS)
     if all(len(call.arguments(*call.operands)) == 1 for call in calls):
         kinds.remove("broadcast")

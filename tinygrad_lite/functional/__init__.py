@@ -14,6 +14,7 @@ from tinygrad_lite.functional.neural import (
     softmax_cross_entropy,
     softplus,
 )
+from tinygrad_lite.functional.random import normal, uniform
 from tinygrad_lite.functional.reductions import (
     max,
     mean,
@@ -91,6 +92,7 @@ __all__ = [
     "named",
     "negative",
     "norm",
+    "normal",
     "one_hot",
     "power",
     "prod",
@@ -115,6 +117,7 @@ __all__ = [
     "swapaxes",
     "tanh",
     "transpose",
+    "uniform",
     "var",
     "weighted_sum",
     "where",

@@ -49,17 +49,19 @@ def shortened(text: str) -> str:
 
 
 def settings(static: Mapping[str, Any]) -> tuple[str, ...]:
-    """Return the static arguments that change something as `name=value`; what is None or False is left out.
+    """Return the static arguments that change something as `name=value`, not what is None or False, nor generators.
 
     >>> settings({"axis": (0, 1), "keepdims": False})
     ('axis=(0, 1)',)
     """
     return tuple(
-        f"{name}={_brief(value)}" for name, value in static.items() if value is not None and value is not False
+        f"{name}={brief(value)}"
+        for name, value in static.items()
+        if value is not None and value is not False and not isinstance(value, np.random.Generator)
     )
 
 
-def _brief(value: Any) -> str:
+def brief(value: Any) -> str:
     """Return a text that depends on nothing but the value: no address, no order of a set."""
     if isinstance(value, np.generic):
         value = value.item()
@@ -70,10 +72,10 @@ def _brief(value: Any) -> str:
     if isinstance(value, np.dtype):
         return value.name
     if isinstance(value, slice):
-        parts = ["" if part is None else _brief(part) for part in (value.start, value.stop)]
-        return ":".join(parts if value.step is None else [*parts, _brief(value.step)])
+        parts = ["" if part is None else brief(part) for part in (value.start, value.stop)]
+        return ":".join(parts if value.step is None else [*parts, brief(value.step)])
     if isinstance(value, tuple | list):
-        return f"({', '.join(map(_brief, value))}{',' * (len(value) == 1)})"
+        return f"({', '.join(map(brief, value))}{',' * (len(value) == 1)})"
     return shown(str(getattr(value, "__name__", type(value).__name__)))
 
 

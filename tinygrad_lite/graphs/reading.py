@@ -55,7 +55,7 @@ def trace(f: Callable[..., Any], *args: Any, **kwargs: Any) -> Graph:
     call has returned, all of them hold again what they held before: to trace a training step does not train. Every node
     knows the line of the user's code. Raises DetachError where the computation would depend on the numbers, as in a
     branch, and GraphError for Tensors with a history of before the call. What other threads do is not seen, and random
-    numbers that are drawn on the way are constants.
+    numbers are constants, unless `tg.uniform` or `tg.normal` draw them.
 
     >>> import numpy as np, tinygrad_lite as tg
     >>> w = tg.Tensor([1.0, 2.0], requires_grad=True, name="w")
@@ -117,6 +117,7 @@ def _node(position: int, step: Step, users: list[str]) -> GraphNode:
         place=step.place,
         back_through=step.back_through,
         value_of=step.value_of,
+        drawn_from=step.drawn_from,
         static=step.static,
         operation=step.operation,
         array=step.array,

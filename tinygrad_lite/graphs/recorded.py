@@ -77,6 +77,8 @@ class GraphNode:
     """The positions of the operands without axes that count as Python numbers here: they do not widen the dtype."""
     carries: frozenset[int] = field(default=frozenset(), compare=False, repr=False)
     """The positions of the operands that a gradient flows back to: not what was detached or computed under no_grad."""
+    drawn_from: np.random.Generator | None = field(default=None, compare=False, repr=False)
+    """Of random numbers: a copy of their generator in the state before the draw; `static` has the generator itself."""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "static", MappingProxyType(dict(self.static)))
@@ -278,9 +280,10 @@ class Graph:
 
         return numpy_source(self)
 
-    def arguments(self) -> dict[str, np.ndarray]:
+    def arguments(self) -> dict[str, Any]:
         """Return the recorded values of what the function of `to_numpy` takes, by name.
 
+        They are arrays, and copies of random generators in the state before they were drawn from.
         Raises GraphError for a graph read from a tape that did not keep them; `tg.trace` keeps all.
 
         >>> import numpy as np, tinygrad_lite as tg

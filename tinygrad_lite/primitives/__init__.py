@@ -53,6 +53,7 @@ from tinygrad_lite.primitives.neural import (
     softplus,
 )
 from tinygrad_lite.primitives.primitive import Primitive
+from tinygrad_lite.primitives.random import standard_normal, standard_uniform
 from tinygrad_lite.primitives.reductions import (
     max,
     mean,
@@ -143,6 +144,8 @@ __all__ = [
     "sqrt",
     "square",
     "stack",
+    "standard_normal",
+    "standard_uniform",
     "std",
     "stop_gradient",
     "subtract",

@@ -80,7 +80,8 @@ def _power(x: Any, p: Any) -> Any:
     if np.ndim(x) or np.ndim(p):
         return np.power(x, p)
     base, exponent = (value[()] if isinstance(value, np.ndarray) else value for value in (x, p))
-    return (base if isinstance(exponent, np.generic) else np.asarray(base)[()]) ** exponent
+    takes_dtype = isinstance(exponent, np.floating)  # for which a number of Python's takes part in its precision
+    return (base if takes_dtype else np.asarray(base)[()]) ** exponent
 
 
 power: Primitive = Primitive(

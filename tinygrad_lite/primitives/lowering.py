@@ -45,7 +45,8 @@ def _called(name: str, value: Value) -> Value:
     return elementwise.named(value, name=name)
 
 
-def _summed(x: Value, axis: Axis, keepdims: bool = True) -> Value:
+def summed(x: Value, axis: Axis, keepdims: bool = True) -> Value:
+    """Return the sum over `axis`, by default with the axes kept."""
     return reductions.sum(x, axis=axis, keepdims=keepdims)
 
 
@@ -95,7 +96,7 @@ def _expand_dims(x: Value, *, axis: int | tuple[int, ...]) -> Value:
 
 
 def _mean(x: Value, *, axis: Axis, keepdims: bool) -> Value:
-    total, count = _summed(x, axis, keepdims), reduced_count(x.shape, axis)
+    total, count = summed(x, axis, keepdims), reduced_count(x.shape, axis)
     return divide(total, count) if count else multiply(total, np.nan)
 
 
@@ -104,8 +105,8 @@ def _var(x: Value, *, axis: Axis, ddof: float, keepdims: bool) -> Value:
     gone = reduced_axes(axis, x.ndim)
     first = tuple(slice(0, 1) if i in gone else slice(None) for i in range(x.ndim))
     shifted = _called("shifted", subtract(x, getitem(x, index=first)) if x.size else x)
-    deviations = subtract(shifted, divide(_summed(shifted, axis), reduced_count(x.shape, axis) or 1))
-    squares = _summed(elementwise.square(deviations), axis, keepdims)
+    deviations = subtract(shifted, divide(summed(shifted, axis), reduced_count(x.shape, axis) or 1))
+    squares = summed(elementwise.square(deviations), axis, keepdims)
     count = reduced_count(x.shape, axis) - ddof
     return divide(squares, count) if count > 0 else multiply(squares, np.nan)
 
@@ -115,7 +116,7 @@ def _std(x: Value, *, axis: Axis, ddof: float, keepdims: bool) -> Value:
 
 
 def _norm(x: Value, *, axis: Axis, keepdims: bool) -> Value:
-    return elementwise.sqrt(_summed(elementwise.square(x), axis, keepdims))
+    return elementwise.sqrt(summed(elementwise.square(x), axis, keepdims))
 
 
 def _memory_order(x: Value) -> tuple[int, ...]:
@@ -177,26 +178,31 @@ def _shifted(x: Value, axis: Axis) -> Value:
     return _called("shifted", subtract(x, _peak(x, axis)))
 
 
+def shifted_rows(logits: Value) -> Value:
+    """Return the logits of each row less the largest of them."""
+    return _shifted(logits, -1)
+
+
 def _softmax(x: Value, *, axis: Axis) -> Value:
     if not x.size:
         return x
     exponentials = _called("exponentials", exp(_shifted(x, axis)))
-    return divide(exponentials, _summed(exponentials, axis))
+    return divide(exponentials, summed(exponentials, axis))
 
 
 def _log_softmax(x: Value, *, axis: Axis) -> Value:
     if not x.size:
         return x
     shifted = _shifted(x, axis)
-    return subtract(shifted, log(_summed(exp(shifted), axis)))
+    return subtract(shifted, log(summed(exp(shifted), axis)))
 
 
 def _logsumexp(x: Value, *, axis: Axis, keepdims: bool) -> Value:
     if not x.size:
-        return subtract(_summed(x, axis, keepdims), np.inf)
+        return subtract(summed(x, axis, keepdims), np.inf)
     x = _by_columns(x, axis)
     peak = _called("peak", _peak(x, axis))
-    result = add(peak, log(_summed(exp(subtract(x, peak)), axis)))
+    result = add(peak, log(summed(exp(subtract(x, peak)), axis)))
     gone = () if keepdims else reduced_axes(axis, x.ndim)
     return reshape(result, shape=tuple(n for i, n in enumerate(result.shape) if i not in gone)) if gone else result
 
@@ -205,21 +211,21 @@ def _softmax_cross_entropy(logits: Value, targets: Value, *, reduction: str) -> 
     losses = _losses(logits, targets)
     if reduction == "none":
         return losses
-    total = _summed(_called("losses", losses), None, keepdims=False)
+    total = summed(_called("losses", losses), None, keepdims=False)
     return divide(total, losses.size or math.nan) if reduction == "mean" else total
 
 
 def _losses(logits: Value, targets: Value) -> Value:
     """−Σₖ tₖ log softmax(x)ₖ of each row; a class label picks its place by a comparison, and is not checked."""
     if not logits.size:
-        return _summed(logits, -1, keepdims=False)
-    shifted = _shifted(logits, -1)
-    log_total = _called("log_total", log(_summed(exp(shifted), -1)))
+        return summed(logits, -1, keepdims=False)
+    shifted = shifted_rows(logits)
+    log_total = _called("log_total", log(summed(exp(shifted), -1)))
     if targets.ndim == logits.ndim:
         terms = where(elementwise.equal(targets, 0), 0, subtract(log_total, shifted))  # 0 · log 0 = 0
-        return _summed(multiply(targets, terms), -1, keepdims=False)
+        return summed(multiply(targets, terms), -1, keepdims=False)
     chosen = elementwise.equal(getitem(targets, index=(..., None)), np.arange(logits.shape[-1]))
-    picked = _summed(where(chosen, shifted, 0), -1, keepdims=False)
+    picked = summed(where(chosen, shifted, 0), -1, keepdims=False)
     picked = _called("picked", contiguous(picked) if picked.ndim > 1 else picked)
     return subtract(getitem(log_total, index=(..., 0)), picked)
 

@@ -56,7 +56,9 @@ class Primitive:
     `lowering(*operands, **static)` says the same as `forward` in other entries. An operation that has kinks, or that
     `selects` some values and leaves others, makes cotangents of zero on purpose: what lies before it keeps them zero.
     `joint` gives the cotangents of all operands at once, None where nothing arrives; the rules then say what is read.
-    `ufunc` is what the operation answers for, where its forward is not that itself.
+    `ufunc` is what the operation answers for, where its forward is not that itself. One that `draws` takes a generator
+    as its static argument `rng`, and moves it on: two of its results are never the same value, none may be left out,
+    and none changes places with another.
 
     What is said about an entry costs a run nothing: its `formula`, one formula per rule in `cotangents`, in words what
     is chosen `at_kinks`, for all operands or for each; and, from shapes alone, how many operations it takes and how
@@ -76,6 +78,7 @@ class Primitive:
         lowering: Callable[..., Any] | None = None,
         joint: Callable[..., Any] | None = None,
         ufunc: np.ufunc | None = None,
+        draws: bool = False,
         formula: Formula | None = None,
         cotangents: Sequence[Formula | None] = (),
         at_kinks: str | tuple[str, ...] = "",
@@ -92,6 +95,7 @@ class Primitive:
         self.kinks = kinks
         self.lowering = lowering
         self.joint = joint
+        self.draws = draws
         self.formula = formula
         self.cotangents = tuple(cotangents)
         self.at_kinks = at_kinks if isinstance(at_kinks, tuple) else (at_kinks,) * len(rules)

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import numpy as np
 
-from tinygrad_lite.graphs.labels import settings, shortened, shown
+from tinygrad_lite.graphs.labels import brief, shortened, shown
 from tinygrad_lite.primitives.formulas import Written, indexed
 from tinygrad_lite.primitives.latex import latex_of_text, latex_of_word
 
@@ -167,7 +167,7 @@ def _static(name: str, value: Any, ndim: int) -> Written:
     elif _is_number(value):
         return number(value)
     else:
-        text = next((text.partition("=")[2] for text in settings({name: value})), str(value))
+        text = brief(value)
     if name == "index" and isinstance(value, tuple):
         text = text.removeprefix("(").removesuffix(")")
     return Written(text, rf"\text{{{latex_of_text(text)}}}" if text else "")

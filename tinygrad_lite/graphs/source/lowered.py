@@ -6,7 +6,7 @@ and memory order, and its steps stand where the operation stood.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -55,7 +55,11 @@ class LoweredGraph(NamedTuple):
     """For each node of the graph, the position of its value."""
 
 
-def lowered(graph: Graph) -> LoweredGraph:
+LoweringOf = Callable[[Primitive], Lowering | None]
+"""Says how a primitive is computed in others, None for a core entry."""
+
+
+def lowered(graph: Graph, lowering_of: LoweringOf = lowering_of) -> LoweredGraph:
     """Return `graph` in core entries; what has no lowering is left as it is, a primitive of one's own too.
 
     Raises DefinitionError for a lowering that does not give what the forward gives.
@@ -65,11 +69,11 @@ def lowered(graph: Graph) -> LoweredGraph:
     for node in graph.nodes:
         inputs = tuple(places[i] for i in node.inputs)
         value = CoreValue(node.id, node.array, node.operation, inputs, node.static, node.weak, node.name)
-        places.append(_added(value, values))
+        places.append(_added(value, values, lowering_of))
     return LoweredGraph(values, places)
 
 
-def _added(value: CoreValue, values: list[CoreValue]) -> int:
+def _added(value: CoreValue, values: list[CoreValue], lowering_of: LoweringOf) -> int:
     """Add a value, or the steps that lead to it, and return its position."""
     operation = value.operation
     lowering = None if operation is None else lowering_of(operation)
@@ -77,7 +81,7 @@ def _added(value: CoreValue, values: list[CoreValue]) -> int:
         value.result_of = operation
         values.append(value)
         return len(values) - 1
-    place = _expanded(value, lowering, values)
+    place = _expanded(value, lowering, values, lowering_of)
     found = values[place]
     name = value.static["name"] if operation is named else value.name
     if place not in value.inputs:
@@ -87,7 +91,7 @@ def _added(value: CoreValue, values: list[CoreValue]) -> int:
     return place
 
 
-def _expanded(value: CoreValue, lowering: Lowering, values: list[CoreValue]) -> int:
+def _expanded(value: CoreValue, lowering: Lowering, values: list[CoreValue], lowering_of: LoweringOf) -> int:
     """Add the steps of a lowering and return the position of its result, which may be an operand."""
     sources = [i for i in dict.fromkeys(value.inputs) if not values[i].is_number]
     stand_ins = {i: _stand_in(values[i].array) for i in sources}
@@ -105,7 +109,7 @@ def _expanded(value: CoreValue, lowering: Lowering, values: list[CoreValue]) -> 
         if i not in places:
             inputs = tuple(places[source] for source in step.inputs)
             made = CoreValue(value.node, step.array, step.operation, inputs, step.static, step.weak, step.name)
-            places[i] = _added(made, values)
+            places[i] = _added(made, values, lowering_of)
     return places[last]
 
 

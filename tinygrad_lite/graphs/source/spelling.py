@@ -38,8 +38,9 @@ class Term(NamedTuple):
         return 0 if self.array is None else len(self.array.shape)
 
 
-Arrays = Callable[[np.ndarray], Term]
-"""Gives the expression for an array that is a static argument: in place, or an argument of what is written."""
+Arrays = Callable[[Any], Term]
+"""Gives the expression for an array or a random generator that is a static argument: in place, or an argument of what
+is written."""
 
 Spelling = Callable[..., tuple[str, int] | str]
 """From the operands, the static arguments by name, and `arrays`, to the text and, unless it is an atom, its binding."""
@@ -83,6 +84,8 @@ def _power(operands: Sequence[Term], _arrays: Arrays) -> tuple[str, int] | str:
     if base.ndim or exponent.ndim:
         return f"np.power({base.text}, {exponent.text})"
     left, right = (term.text if term.array is None else f"{term.within(ATOM)}[()]" for term in operands)
+    if base.array is None and exponent.ndim == 0 and getattr(exponent.array, "dtype", np.dtype(float)).kind in "iu":
+        left = f"np.asarray({left})[()]"  # a number of Python's leaves the power of an integer to `np.power`
     return f"{left if base.binding == ATOM else base.within(ATOM)} ** {right}", SIGN
 
 
@@ -203,6 +206,17 @@ def _one_hot(operands: Sequence[Term], _arrays: Arrays, *, width: int, dtype: An
     return f"{identity}.take({labels.within(ATOM)}.astype(np.intp), axis=0)"
 
 
+# ----- Random numbers -----
+
+
+def _drawn(method: str) -> Spelling:
+    def spelling(_operands: Sequence[Term], arrays: Arrays, *, rng: Any, shape: Any, dtype: Any) -> str:
+        size = shape[0] if len(shape) == 1 else shape
+        return f"{arrays(rng).text}.{method}({size}{'' if dtype == np.float64 else f', {dtype_text(dtype)}'})"
+
+    return spelling
+
+
 SPELLINGS: Final[Mapping[Primitive, Spelling]] = MappingProxyType(
     {
         p.add: _infix("+", SUM),
@@ -261,6 +275,8 @@ SPELLINGS: Final[Mapping[Primitive, Spelling]] = MappingProxyType(
         p.scatter_add: _scatter_add,
         p.set_at: _set_at,
         p.one_hot: _one_hot,
+        p.standard_uniform: _drawn("random"),
+        p.standard_normal: _drawn("standard_normal"),
     }
 )
 """The expression of each core entry."""

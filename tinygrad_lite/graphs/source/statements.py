@@ -3,6 +3,7 @@
 A value of the forward pass, a cotangent, a result and what several lines read are variables. What only one line of the
 same step reads stands inside of it, as it does in the rule or the forward that was recorded, as long as that stays
 readable. It also keeps the bits: NumPy computes in the place of a large temporary, whose memory order the result has.
+All random numbers are drawn, in lines of their own, for a draw moves the generator on for those after it.
 """
 
 from __future__ import annotations
@@ -27,10 +28,10 @@ LEAVES = ("input", "parameter", "state")
 class Argument(NamedTuple):
     """An argument of the function that is written."""
 
-    array: Any
-    """Its recorded values, or a stand-in where they were not kept."""
+    value: Any
+    """Its recorded values, or a stand-in where they were not kept; or a random generator."""
     node: GraphNode | None
-    """The leaf that it is, None for an index."""
+    """The leaf that it is, None for an index or a generator."""
 
 
 class Statements:
@@ -55,7 +56,9 @@ class Statements:
         self._at: tuple[str, str, int | None] = ("", "", None)
         self._shared: dict[tuple[int | None, int], Term] = {}
         self._index_arrays: dict[int, Term] = {}
+        self._generators: dict[int, Term] = {}
         self._take_leaves(targets)
+        self._take_generators()
         for place, value in enumerate(self.values):
             if place in self._readers and place not in self._terms and not self._stays_inside(place, value):
                 self._write(place, value)
@@ -67,8 +70,9 @@ class Statements:
     # ----- What is needed, and where it is written -----
 
     def _found_readers(self) -> dict[int, list[int]]:
-        """Return, for each value that leads to a result, what reads it."""
-        readers: dict[int, list[int]] = {place: [] for place in self._results}
+        """Return, for each value that leads to a result or is drawn, what reads it."""
+        draws = [place for place, value in enumerate(self.values) if value.operation and value.operation.draws]
+        readers: dict[int, list[int]] = {place: [] for place in (*self._results, *draws)}
         for place in reversed(range(len(self.values))):
             if place in readers:
                 for source in self.values[place].inputs:
@@ -88,7 +92,7 @@ class Statements:
             return False
         if value.operation is None:
             return value.is_number or len(readers) == 1
-        if len(readers) != 1 or value.name is not None:
+        if len(readers) != 1 or value.name is not None or value.operation.draws:
             return False
         if self._part(place) == "Forward":
             return value.node == self.values[readers[0]].node
@@ -122,8 +126,21 @@ class Statements:
         self.arguments[name] = Argument(array, node)
         return Term(name, array=array)
 
-    def _index(self, array: np.ndarray) -> Term:
-        """Return the expression for an array of indices."""
+    def _take_generators(self) -> None:
+        """Make an argument of each generator, as it was before it was drawn from for the first time."""
+        for value in self.values:
+            if value.operation is not None and value.operation.draws:
+                rng = value.static["rng"]
+                if id(rng.bit_generator) not in self._generators:
+                    name = self._names.named("rng", "rng")
+                    self.arguments[name] = Argument(self.graph.nodes[value.node].drawn_from or rng, None)
+                    self._generators[id(rng.bit_generator)] = Term(name)
+
+    def _static(self, argument: np.ndarray | np.random.Generator) -> Term:
+        """Return the expression for an array of indices, or for a generator."""
+        if isinstance(argument, np.random.Generator):
+            return self._generators[id(argument.bit_generator)]
+        array = argument
         if id(array) not in self._index_arrays:
             self._index_arrays[id(array)] = literal(array) or self._argument(array, None)
         return self._index_arrays[id(array)]
@@ -155,7 +172,7 @@ class Statements:
             return number(value.array) if value.is_number else literal(value.array)
         step = self.graph.nodes[value.node].back_through
         operands = [self._operand(place, i in value.weak, step) for i, place in enumerate(value.inputs)]
-        return spelled(value.operation, operands, value.static, self._index)._replace(array=value.array)
+        return spelled(value.operation, operands, value.static, self._static)._replace(array=value.array)
 
     # ----- Lines -----
 

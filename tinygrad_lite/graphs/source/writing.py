@@ -9,8 +9,10 @@ Every line computes what the graph computed, in the same order and with the same
 
 from __future__ import annotations
 
+import copy
 import math
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 
@@ -34,9 +36,9 @@ def numpy_source(graph: Graph) -> str:
     """Return a module with one function that computes in NumPy alone what `graph` computed, and its gradient.
 
     A graph without a sweep gets one if it has a single scalar result that depends on parameters. The arguments are
-    inputs, parameters, state and large constants, under names made of theirs; it returns the result, then, where there
-    are any, a dict of gradients and one of updates, by the names of the arguments. Raises UnsupportedError for a
-    primitive of one's own that has no lowering.
+    inputs, parameters, state and large constants, under names made of theirs, and random generators, which are drawn
+    from; it returns the result, then, where there are any, a dict of gradients and one of updates, by the names of the
+    arguments. Raises UnsupportedError for a primitive of one's own that has no lowering.
 
     >>> import numpy as np, tinygrad_lite as tg
     >>> w = tg.Tensor([1.0, 2.0], requires_grad=True, name="w")
@@ -48,23 +50,27 @@ def numpy_source(graph: Graph) -> str:
     return "\n".join(_Module(graph).lines()) + "\n"
 
 
-def arguments_of(graph: Graph) -> dict[str, np.ndarray]:
+def arguments_of(graph: Graph) -> dict[str, Any]:
     """Return the recorded value of every argument of the function that `numpy_source` writes, by its name there.
 
-    Raises GraphError for one whose values the tape did not keep.
+    A random generator is a copy in the state before it was drawn from. Raises GraphError for values that the tape did
+    not keep.
 
     >>> import numpy as np, tinygrad_lite as tg
     >>> arguments_of(tg.trace(np.tanh, np.ones(2)))
     {'x': array([1., 1.])}
     """
-    found: dict[str, np.ndarray] = {}
+    found: dict[str, Any] = {}
     for name, argument in _Module(graph).body.arguments.items():
-        if not isinstance(argument.array, np.ndarray):
+        if isinstance(argument.value, np.random.Generator):
+            found[name] = copy.deepcopy(argument.value)
+            continue
+        if not isinstance(argument.value, np.ndarray):
             raise GraphError(
                 f"the values of {name} were not kept, for no derivative reads them; give them yourself, "
                 "or trace the computation with tg.trace, which keeps all"
             )
-        found[name] = argument.array.copy("K")
+        found[name] = argument.value.copy("K")
     return found
 
 
@@ -117,9 +123,9 @@ class _Module:
         yield from lines[1:] if lines and not lines[0] else lines
         yield ""
         given = {
-            id(_root(argument.array))
+            id(_root(argument.value))
             for argument in self.body.arguments.values()
-            if isinstance(argument.array, np.ndarray)
+            if isinstance(argument.value, np.ndarray)
         }
         for name, entries in self.returned.items():
             yield f"{name} = {{"
@@ -155,9 +161,11 @@ def _listed(names: list[str], room: int) -> str:
 
 
 def _said_of(name: str, argument: Argument) -> str:
-    node = argument.node
+    value, node = argument
+    if isinstance(value, np.random.Generator):
+        return "random generator"
     if node is None:
-        return f"index, {extent(argument.array.shape)} {argument.array.dtype}"
+        return f"index, {extent(value.shape)} {value.dtype}"
     original = "" if node.name in (None, name) else f" {comment(node.name or '')}"
     return f"{node.kind}{original}, {type_of(node)}"
 

@@ -1,0 +1,259 @@
+"""How a program writes each operation: lines of NumPy that leave the result in an array that is there already.
+
+A kernel is given a `Line`, which knows the names of the result and of the operands, and says what to do. An operation
+without one is called as it is, and its result is a new array.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from types import MappingProxyType
+from typing import Any, Final, Protocol
+
+import numpy as np
+
+from tinygrad_lite import primitives as p
+from tinygrad_lite.graphs.source.lowered import CoreValue
+from tinygrad_lite.primitives import Primitive
+from tinygrad_lite.primitives.shaping import may_repeat
+from tinygrad_lite.program.entries import label_places, minus_one_at, picked
+
+
+class Line(Protocol):
+    """One operation as it is being written."""
+
+    value: CoreValue
+    is_exact: bool
+    """Whether the bits of the forward are to be kept."""
+
+    @property
+    def out(self) -> str:
+        """The name of the array that the result goes to."""
+
+    def operand(self, i: int) -> str:
+        """Return the name of an operand as an array."""
+
+    def is_overwritten(self, i: int) -> bool:
+        """Return whether the result takes the place of an operand."""
+
+    def array(self, i: int) -> Any:
+        """Return what has the shape, dtype and strides of an operand, or is its number."""
+
+    def known(self, i: int) -> Any:
+        """Return the number that an operand is in every run, None if it may be another or is an array."""
+
+    def call(self, function: str, *arguments: str) -> None:
+        """Write a call of a function of NumPy's, or of one that is bound."""
+
+    def say(self, text: str) -> None:
+        """Write any other line."""
+
+    def bound(self, value: Any) -> str:
+        """Return a name for a value that is made once."""
+
+    def flat(self, i: int | None) -> str:
+        """Return a name for all of an operand, or of the result, as they lie in memory, in one axis."""
+
+
+Kernel = Callable[[Line], None]
+
+# ----- Elementwise -----
+
+SMALL = 1_000
+"""How many values an array must have for a pass over it to cost more than its call."""
+
+
+def _elementwise(line: Line) -> None:
+    operation, count = line.value.operation, len(line.value.inputs)
+    assert operation is not None
+    assert operation.ufunc is not None
+    line.call(operation.ufunc.__name__, *map(line.operand, range(count)), line.out)
+
+
+def _extreme(line: Line) -> None:
+    """Against one number NumPy is several times slower than against an array of it."""
+    assert line.value.operation is not None
+    operands = []
+    for i in range(2):
+        number = line.known(i) if line.value.array.size > SMALL else None
+        array = None if number is None else np.full_like(line.value.array, number)
+        operands.append(line.operand(i) if array is None else line.bound(array))
+    line.call(line.value.operation.name, *operands, f"out={line.out}")
+
+
+def _where(line: Line) -> None:
+    condition, a, b = map(line.operand, range(3))
+    if not line.is_overwritten(2):
+        line.call("copyto", line.out, b)
+    line.call("copyto", line.out, a, f"where={condition}")
+
+
+def _zero_kept_zero(line: Line) -> None:
+    g, gx = line.operand(0), line.operand(1)
+    is_finite = line.bound(np.empty(line.value.array.shape, np.bool))
+    if not line.is_overwritten(1):
+        line.call("copyto", line.out, gx)
+    line.call("isfinite", line.out, is_finite)
+    line.say(f"if not {is_finite}.all():")
+    line.say(f"    copyto({line.out}, 0, where=({g} == 0) & ~{is_finite})")
+
+
+def _copied(line: Line) -> None:
+    line.call("copyto", line.out, line.operand(0), 'casting="unsafe"')
+
+
+# ----- Sums and products -----
+
+
+def _reduced(name: str) -> Kernel:
+    def kernel(line: Line) -> None:
+        axis, keepdims = line.value.static["axis"], line.value.static["keepdims"]
+        line.call(f"{name}_reduce", line.operand(0), plain_axis(axis), "None", line.out, repr(keepdims))
+
+    return kernel
+
+
+def plain_axis(axis: Any) -> str:
+    """Return the axes of a reduction as they are written."""
+    if isinstance(axis, tuple):
+        return str(tuple(map(int, axis)))
+    return "None" if axis is None else str(int(axis))
+
+
+def _matmul(line: Line) -> None:
+    is_matrix = line.array(0).ndim == line.array(1).ndim == 2 and line.value.array.flags.c_contiguous
+    line.call("dot" if is_matrix and not line.is_exact else "matmul", line.operand(0), line.operand(1), line.out)
+
+
+# ----- Shaping -----
+
+
+def _reshaped(line: Line) -> None:
+    """Of what is not laid out for a view of another shape."""
+    line.call("copyto", line.out, f"{line.operand(0)}.reshape({line.value.array.shape})")
+
+
+def _joined(name: str) -> Kernel:
+    def kernel(line: Line) -> None:
+        parts = ", ".join(map(line.operand, range(len(line.value.inputs))))
+        line.call(name, f"({parts},)", str(line.value.static["axis"]), line.out)
+
+    return kernel
+
+
+def _getitem(line: Line) -> None:
+    line.call("copyto", line.out, f"{line.operand(0)}[{line.bound(line.value.static['index'])}]")
+
+
+def _scatter_add(line: Line) -> None:
+    index = line.value.static["index"]
+    name = line.bound(index)
+    line.say(f"{line.out}.fill(0)")
+    if may_repeat(index):
+        line.call("add_at", line.out, name, line.operand(0))
+    else:
+        line.say(f"{line.out}[{name}] = {line.operand(0)}")
+
+
+def _set_at(line: Line) -> None:
+    if not line.is_overwritten(0):
+        line.call("copyto", line.out, line.operand(0))
+    line.say(f"{line.out}[{line.bound(line.value.static['index'])}] = {line.operand(1)}")
+
+
+# ----- Labels -----
+
+
+def _label_places(line: Line) -> None:
+    labels, (width, by_columns) = line.array(0), (line.value.static["width"], line.value.static["by_columns"])
+    unsigned = f"{line.operand(0)}.view({line.bound(np.dtype(f'u{labels.itemsize}'))})"
+    line.say(f"if maximum_reduce({unsigned}, None) >= {width}:")
+    line.say(f"    checked_labels({line.operand(0)}, {width})")
+    flat = line.operand(0) if labels.ndim == 1 else f"{line.operand(0)}.reshape(-1)"
+    if labels.dtype == np.uint64:  # which beside signed integers would become floats
+        flat = f"{flat}.view({line.bound(np.dtype(np.int64))})"
+    rows = np.arange(labels.size) if by_columns else np.arange(labels.size) * width
+    if by_columns:
+        line.call("multiply", flat, line.bound(np.array(labels.size)), line.out)
+        flat = line.out
+    line.call("add", flat, line.bound(rows), line.out)
+
+
+def _picked(line: Line) -> None:
+    line.say(f"{line.flat(0)}.take({line.operand(1)}, None, {line.out}, 'clip')")
+
+
+def _minus_one_at(line: Line) -> None:
+    if not line.is_overwritten(0):
+        line.call("copyto", line.out, line.operand(0))
+    places, dtype = line.operand(1), line.value.array.dtype
+    chosen = line.bound(np.empty(line.array(1).shape, dtype))
+    line.say(f"{line.flat(None)}.take({places}, None, {chosen}, 'clip')")
+    line.call("subtract", chosen, line.bound(np.ones((), dtype)), chosen)
+    line.say(f"{line.flat(None)}.put({places}, {chosen})")
+
+
+KERNELS: Final[Mapping[Primitive, Kernel]] = MappingProxyType(
+    {
+        p.maximum: _extreme,
+        p.minimum: _extreme,
+        p.where: _where,
+        p.zero_kept_zero: _zero_kept_zero,
+        p.zero_kept_zero: _zero_kept_zero,
+        p.astype: _copied,
+        p.contiguous: _copied,
+        p.broadcast_to: _copied,
+        p.sum: _reduced("add"),
+        p.prod: _reduced("multiply"),
+        p.max: _reduced("maximum"),
+        p.min: _reduced("minimum"),
+        p.matmul: _matmul,
+        p.reshape: _reshaped,
+        p.concatenate: _joined("concatenate"),
+        p.stack: _joined("stack"),
+        p.getitem: _getitem,
+        p.scatter_add: _scatter_add,
+        p.set_at: _set_at,
+        label_places: _label_places,
+        picked: _picked,
+        minus_one_at: _minus_one_at,
+    }
+)
+"""The kernels of what is no ufunc, or is faster otherwise."""
+
+
+def kernel_of(value: CoreValue, values: Sequence[CoreValue]) -> Kernel | None:
+    """Return how the result of an operation is computed into an array that is there, None if it cannot be."""
+    operation = value.operation
+    if operation is None:
+        return None
+    if operation is p.where and values[value.inputs[0]].array.dtype != np.bool:
+        return None
+    is_elementwise = operation.is_elementwise and isinstance(operation.ufunc, np.ufunc)
+    return KERNELS.get(operation, _elementwise if is_elementwise else None)
+
+
+def overwritable(value: CoreValue) -> Iterator[int]:
+    """Yield the operands in whose place a kernel can leave its result, if they are shaped alike."""
+    operation = value.operation
+    if operation is None:
+        return
+    if operation.is_elementwise and operation.ufunc is not None:
+        yield from dict.fromkeys(value.inputs)
+    elif operation is p.where:
+        yield value.inputs[2]
+    elif operation is p.zero_kept_zero:
+        yield value.inputs[1]
+    elif operation in (minus_one_at, p.set_at):
+        yield value.inputs[0]
+
+
+FUNCTIONS: Final[Mapping[str, Callable[..., Any]]] = MappingProxyType(
+    {
+        **{f"{name}_reduce": getattr(np, name).reduce for name in ("add", "multiply", "maximum", "minimum")},
+        **{name: getattr(np, name) for name in ("copyto", "dot", "matmul", "concatenate", "stack", "asarray")},
+        "add_at": np.add.at,
+        "checked_labels": p.shaping.checked_labels,
+    }
+)
+"""What lines call beside ufuncs, by the names that they give it."""

@@ -1,0 +1,200 @@
+"""Where the values of a program lie: views of others, buffers that are used again, the arrays of cells.
+
+A value is needed until the last operation that reads it, or a view of it. A buffer goes to another value once nothing
+needs what it holds, in place already to an elementwise result of what is needed no more. The new value of a cell is
+computed in the array of that cell where the old one is needed no more by then.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from tinygrad_lite import primitives as p
+from tinygrad_lite.graphs.source.lowered import CoreValue
+from tinygrad_lite.program.kernels import kernel_of, overwritable
+from tinygrad_lite.program.listing import Listing
+
+VIEWS = frozenset({p.reshape, p.transpose, p.swapaxes, p.broadcast_to, p.getitem, p.contiguous})
+"""Operations whose result may be a view of their operand."""
+
+
+@dataclass
+class Memory:
+    """A place for each value of a listing."""
+
+    views: frozenset[int]
+    """The values that are views of their operand."""
+    buffers: dict[int, int] = field(default_factory=dict)
+    """The number of the buffer that a value lies in."""
+    sizes: list[int] = field(default_factory=list)
+    """The bytes of each buffer."""
+    in_cells: dict[int, int] = field(default_factory=dict)
+    """Each value that lies in the array of a cell, and that cell."""
+    in_place: frozenset[int] = frozenset()
+    """The values that take the place of an operand."""
+
+    def is_in_place(self, position: int, operand: int) -> bool:
+        """Return whether a value lies where one of its operands does."""
+        if position not in self.in_place:
+            return False
+        if position in self.buffers:
+            return self.buffers[position] == self.buffers.get(operand)
+        return self.in_cells[position] == self.in_cells.get(operand, operand)
+
+    @property
+    def peak(self) -> int:
+        """The bytes of all buffers together."""
+        return sum(self.sizes)
+
+
+def is_scalar(value: CoreValue) -> bool:
+    """Return whether a value has no axes: it is a variable of the program, not an array."""
+    return not getattr(value.array, "shape", ())
+
+
+def has_place(value: CoreValue, values: list[CoreValue]) -> bool:
+    """Return whether a value is computed into memory that is planned, if it is no view."""
+    return not is_scalar(value) and kernel_of(value, values) is not None
+
+
+def planned(listing: Listing) -> Memory:
+    """Return where each value of a listing is to lie."""
+    planner = _Planner(listing)
+    for position in range(len(listing.values)):
+        planner.advance(position)
+    return planner.memory
+
+
+class _Planner:
+    def __init__(self, listing: Listing) -> None:
+        self.listing, self.values = listing, listing.values
+        self.memory = Memory(frozenset(i for i, value in enumerate(self.values) if is_view(value, self.values)))
+        self.holds = self._holds()
+        """The values in whose memory each value may lie, itself included."""
+        self.last_use = self._last_uses()
+        self.dying = self._dying()
+        self.destinies = self._destinies()
+        """The values that are to be computed in the array of a cell, and which."""
+        self.occupants = {target: target for target, _ in listing.assignments}
+        """What lies in the array of each cell that is assigned to."""
+        self.free: list[int] = []
+
+    def _holds(self) -> list[frozenset[int]]:
+        found: list[frozenset[int]] = []
+        for position, value in enumerate(self.values):
+            own = frozenset((position,))
+            if position in self.memory.views:
+                found.append(own | found[value.inputs[0]])
+            elif value.operation is None or is_scalar(value) or kernel_of(value, self.values):
+                found.append(own)
+            else:  # what computes it may hand out its operands
+                found.append(own.union(*(found[i] for i in value.inputs)))
+        return found
+
+    def _last_uses(self) -> list[int]:
+        ends = list(range(len(self.values)))
+        for position, value in enumerate(self.values):
+            for source in value.inputs:
+                for held in self.holds[source]:
+                    ends[held] = position
+        for result in self.listing.results:
+            for held in self.holds[result]:
+                ends[held] = len(self.values)
+        return ends
+
+    def _dying(self) -> list[list[int]]:
+        found: list[list[int]] = [[] for _ in range(len(self.values) + 1)]
+        for position, end in enumerate(self.last_use):
+            found[end].append(position)
+        return found
+
+    def _destinies(self) -> dict[int, int]:
+        found: dict[int, int] = {}
+        for target, source in self.listing.assignments:
+            if source not in found and self._is_own(source) and self._are_alike(source, target):
+                found[source] = target
+        for position in reversed(range(len(self.values))):
+            if position in found:
+                operand = next((i for i in self._overwritten(position) if self._is_own(i) and i not in found), None)
+                if operand is not None:
+                    found[operand] = found[position]
+        return found
+
+    def _is_own(self, position: int) -> bool:
+        """Return whether a value is computed into memory of its own."""
+        return position not in self.memory.views and has_place(self.values[position], self.values)
+
+    def _are_alike(self, a: int, b: int) -> bool:
+        x, y = self.values[a].array, self.values[b].array
+        return hasattr(x, "shape") and bool((x.shape, x.dtype, x.strides) == (y.shape, y.dtype, y.strides))
+
+    def _overwritten(self, position: int) -> Iterator[int]:
+        """Yield the operands in whose place a value can be computed, because nothing else needs them."""
+        value = self.values[position]
+        for operand in overwritable(value):
+            is_last = self.last_use[operand] <= position
+            others = (i for i in value.inputs if i != operand)
+            if is_last and self._are_alike(operand, position) and all(operand not in self.holds[i] for i in others):
+                yield operand
+
+    # ----- The walk -----
+
+    def advance(self, position: int) -> None:
+        """Find a place for a value, and let go of those that it was the last to need."""
+        inherited = self._placed(position) if self._is_own(position) else None
+        for gone in self.dying[position]:
+            number = self.memory.buffers.get(gone)
+            if number is not None and number != inherited:
+                self.free.append(number)
+
+    def _placed(self, position: int) -> int | None:
+        """Give a value a place; return the number of the buffer that it took over from an operand."""
+        memory = self.memory
+        if position in self.destinies and self._moves_in(position, self.destinies[position]):
+            return None
+        for operand in self._overwritten(position):
+            if operand in memory.buffers:
+                memory.in_place |= {position}
+                memory.buffers[position] = memory.buffers[operand]
+                return memory.buffers[operand]
+        memory.buffers[position] = self._buffer(self.values[position].array.nbytes)
+        return None
+
+    def _moves_in(self, position: int, cell: int) -> bool:
+        """Place a value in the array of a cell, if what is there is needed no more."""
+        occupant = self.occupants[cell]
+        end = self.last_use[occupant]
+        if end > position or (end == position and occupant not in self._overwritten(position)):
+            return False
+        if end == position:
+            self.memory.in_place |= {position}
+        self.memory.in_cells[position] = cell
+        self.occupants[cell] = position
+        return True
+
+    def _buffer(self, size: int) -> int:
+        """Return a buffer of at least `size` bytes: the smallest that is free, or the largest made larger, or one more."""
+        sizes = self.memory.sizes
+        large_enough = [number for number in self.free if sizes[number] >= size]
+        if large_enough:
+            number = min(large_enough, key=sizes.__getitem__)
+        elif self.free:
+            number = max(self.free, key=sizes.__getitem__)
+            sizes[number] = size
+        else:
+            sizes.append(size)
+            return len(sizes) - 1
+        self.free.remove(number)
+        return number
+
+
+def is_view(value: CoreValue, values: list[CoreValue]) -> bool:
+    """Return whether a value lies in the memory of its operand."""
+    if value.operation not in VIEWS or is_scalar(value):
+        return False
+    source = values[value.inputs[0]].array
+    found = value.operation.forward(source, **value.static)
+    return found.base is not None and np.may_share_memory(found, source)

@@ -1,0 +1,33 @@
+"""From a captured graph to a program that is written: lowered, rewritten, its memory planned."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from tinygrad_lite.program.captured import Captured
+from tinygrad_lite.program.entries import program_lowering_of
+from tinygrad_lite.program.listing import Listing, listing_of
+from tinygrad_lite.program.memory import Memory, planned
+from tinygrad_lite.program.simplifying import simplified
+from tinygrad_lite.program.writing import Written, written
+from tinygrad_lite.tape import Leaf
+
+
+class Optimized(NamedTuple):
+    """A program, from what was captured to what is run."""
+
+    listing: Listing
+    memory: Memory
+    written: Written
+    gradients: dict[Leaf, int | None]
+    """Which output of the program each gradient is that it leaves, None where it takes one away."""
+
+
+def optimized(captured: Captured, is_exact: bool) -> Optimized:
+    """Return the program of a captured call; one that is exact keeps the bits of eager execution."""
+    left = {leaf: node for leaf, node in captured.gradients.items() if node is not None}
+    listing = simplified(listing_of(captured.graph, left.values(), program_lowering_of))
+    memory = planned(listing)
+    numbers = dict(zip(left, range(len(captured.graph.outputs), len(listing.outputs)), strict=True))
+    gradients = {leaf: numbers.get(leaf) for leaf in captured.gradients}
+    return Optimized(listing, memory, written(listing, memory, is_exact), gradients)

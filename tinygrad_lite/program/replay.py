@@ -1,0 +1,109 @@
+"""A program at work: bound to the arrays of its cells, and run again for each call of its kind."""
+
+from __future__ import annotations
+
+import sys
+import weakref
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from tinygrad_lite.nested import map_leaves
+from tinygrad_lite.program.binding import Binding
+from tinygrad_lite.program.captured import Captured, Given, Result
+from tinygrad_lite.program.cells import CellArray, Hold, cell_array
+from tinygrad_lite.program.optimizing import Optimized
+from tinygrad_lite.program.surroundings import Surroundings
+from tinygrad_lite.tensor import Tensor, wrap
+
+
+class Replay:
+    """The program of one captured call."""
+
+    def __init__(self, captured: Captured, optimized: Optimized, surroundings: Surroundings) -> None:
+        self.captured, self.optimized = captured, optimized
+        listing, written = optimized.listing, optimized.written
+        self._given = [captured.given[listing.values[position].node] for position in written.given]
+        self._assigned = [
+            (target, captured.given[listing.values[target].node].source) for target, _ in listing.assignments
+        ]
+        self._binding = Binding(listing, optimized.memory, written)
+        self._run: Callable[..., tuple[Any, ...]]
+        self._cells: list[tuple[Tensor, CellArray]] = []
+        self._hold: Hold | None = None
+        self._leaves = [
+            (tensor, tensor._node, captured.had_gradient[tensor._node])
+            for given in captured.given.values()
+            if given.what == "tensor" and (tensor := given.source)._node in captured.had_gradient
+        ]
+        self._themselves = list(captured.as_themselves.items())
+        self._gradients = [(leaf, output) for leaf, output in optimized.gradients.items()]
+        self._slots = _slots(self._given, surroundings)
+        self.surroundings = surroundings
+        self._bind()
+
+    def fits(self, leaves: Sequence[Any]) -> bool:
+        """Return whether all that the captured call relied on is as it was."""
+        for tensor, node, had_gradient in self._leaves:
+            if tensor._node is not node or (node.grad is not None) is not had_gradient:
+                return False
+        return all(leaves[number] is tensor for number, tensor in self._themselves)
+
+    def __call__(self, leaves: Sequence[Any]) -> Any:
+        """Run the program, and return what the function would."""
+        for tensor, cell in self._cells:
+            if tensor._array is not cell.array or sys.getrefcount(cell.array) > cell.references:
+                self._bind()
+                break
+        given = []
+        for what, source in self._given:
+            if what == "argument":
+                leaf = leaves[source]
+                given.append(leaf._array if type(leaf) is Tensor else leaf)
+            elif what == "tensor":
+                given.append(source._array)
+            else:
+                given.append(source.grad if what == "gradient" else source)
+        with np.errstate(all="ignore"):
+            outputs = self._run(*given)
+        for leaf, output in self._gradients:
+            leaf.grad = None if output is None else np.asarray(outputs[output])
+        returned = self.captured.returned
+        return _made(returned, outputs) if type(returned) is Result else map_leaves(lambda leaf: _made(leaf, outputs), returned)
+
+    def rebase(self, surroundings: Surroundings) -> None:
+        """Read arrays and Tensors that were exchanged for others of their kind from where they are now."""
+        found = list(surroundings.found())
+        for i, slot in self._slots.items():
+            self._given[i] = Given(self._given[i].what, found[slot])
+        self.surroundings = surroundings
+
+    def _bind(self) -> None:
+        """Bind the program to arrays of its cells that it may change."""
+        if self._hold is not None:
+            self._hold.release()
+        values = self.optimized.listing.values
+        cells = [cell_array(tensor, values[target].array) for target, tensor in self._assigned]
+        hold = Hold(cells)
+        self._run = self._binding.to({target: cell.array for (target, _), cell in zip(self._assigned, cells, strict=True)})
+        hold.count()
+        weakref.finalize(self, hold.release)
+        self._cells = [(tensor, cell) for (_, tensor), cell in zip(self._assigned, cells, strict=True)]
+        self._hold = hold
+
+
+def _made(leaf: Any, outputs: tuple[Any, ...]) -> Any:
+    """Return what the function returns in one place."""
+    if type(leaf) is not Result:
+        return leaf
+    output = outputs[leaf.output]
+    return wrap(np.asarray(output), leaf.node) if leaf.is_tensor else output
+
+
+def _slots(given: Sequence[Given], surroundings: Surroundings) -> dict[int, int]:
+    """Return, for what is given from the surroundings, in which of their places it was found."""
+    places: dict[int, int] = {}
+    for i, thing in enumerate(surroundings.found()):
+        places.setdefault(id(thing), i)
+    return {i: places[id(source)] for i, (what, source) in enumerate(given) if what != "argument" and id(source) in places}
