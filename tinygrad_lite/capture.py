@@ -93,9 +93,13 @@ class Capture:
             self.steps[position].kind = "parameter"
         self.nodes[tensor._node] = position  # type: ignore[index]  # it has just got one
 
-    def copied(self, tensor: Tensor) -> Array:
-        """Return an array of its own for a Tensor that is made of another's values."""
-        position = self.position_of(tensor)
+    def copied(self, data: Tensor | Array, dtype: np.dtype[Any] | None) -> Array:
+        """Return an array of its own, of `dtype` if one is given, for a Tensor that is made of another's values."""
+        position = self.position_of(data)
+        tensor = data if isinstance(data, Tensor) else wrap(self.steps[position].array, None)
+        if dtype is not None and tensor.dtype != dtype:
+            tensor = tensor.astype(dtype)
+            position = self.position_of(tensor)
         if self.steps[position].kind in ("parameter", "operation"):  # to which gradients of the copy do not flow
             copy: Tensor = stop_gradient(tensor.detach())
             return copy._array

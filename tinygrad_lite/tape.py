@@ -25,6 +25,7 @@ from tinygrad_lite.primitives.primitive import Plan
 # ----- Nodes -----
 
 next_serial: Callable[[], int] = itertools.count().__next__
+_serial = attrgetter("serial")
 
 
 class Leaf:
@@ -123,7 +124,7 @@ def tape(*roots: AnyNode, after: int = -1) -> list[AnyNode]:
             if node is not None and node not in found and node.serial > after:
                 found.add(node)
                 waiting.append(node)
-    return sorted(found, key=attrgetter("serial"))
+    return sorted(found, key=_serial)
 
 
 # ----- The backward sweep -----
@@ -184,16 +185,17 @@ def sweep(
                 capture.arrived(node, g)
                 capture.sweeping(node)
             output, operands = (node.output, node.operands) if lift is None else _lifted(node, lift)
-            is_masked = primitive.selects or node in masked
-            jointly = None if primitive.joint is None else primitive.joint(g, output, *operands, **node.static)
+            inputs, static, is_behind = node.inputs, node.static, node in masked
+            is_guarded = primitive.poles or (is_behind and primitive.is_elementwise)
+            is_masked = is_behind or primitive.selects
+            jointly = None if primitive.joint is None else primitive.joint(g, output, *operands, **static)
             for i, rule in node.plan.rules:
-                parent: AnyNode = node.inputs[i]  # type: ignore[assignment]  # rules are wanted for nodes only
+                parent: AnyNode = inputs[i]  # type: ignore[assignment]  # rules are wanted for nodes only
                 if members is not None and parent not in members:
                     continue
-                gx = rule(g, output, *operands, **node.static) if jointly is None else jointly[i]
+                gx = rule(g, output, *operands, **static) if jointly is None else jointly[i]
                 if gx is None:  # nothing arrives there
                     continue
-                is_guarded = primitive.poles or (primitive.is_elementwise and node in masked)
                 if is_guarded and gx is not g and gx.shape == g.shape:
                     gx = zero_kept_zero(g, gx)
                 if is_masked:
@@ -202,16 +204,14 @@ def sweep(
                     gx = _summed_to(parent.shape, gx, primitive, i)
                 if gx.dtype is not parent.dtype and gx.dtype != parent.dtype:
                     gx = gx.astype(parent.dtype)
-                earlier = pending.get(parent)
-                if earlier is None:
+                if parent not in pending:
                     pending[parent] = gx
                     if lift is None and gx is not g and gx.base is None:
                         owned.add(parent)
                 elif parent in owned:
-                    earlier += gx
-                    pending[parent] = earlier  # a NumPy scalar is not added to in place
+                    pending[parent] += gx  # in place, but for a NumPy scalar
                 else:
-                    pending[parent] = earlier + gx
+                    pending[parent] = pending[parent] + gx
                     if lift is None:
                         owned.add(parent)
                 if anomaly is not None:

@@ -42,17 +42,18 @@ def record(primitive: Primitive, operands: tuple[Any, ...], static: dict[str, An
     inputs: list[AnyNode | None] = []
     wanted, bit, foreign, weak = 0, 1, False, False
     for operand in operands:
-        node, value = None, operand
         if type(operand) is Tensor:
             value, node = operand._array, operand._node
             if node is not None:
                 wanted |= bit
             elif not value.ndim and primitive.is_elementwise:
                 value, weak = value.item(), True
-        elif type(operand) is not float and type(operand) is not int:
-            value, foreign = constant(operand), True
-            if not value.ndim and primitive.is_elementwise:
-                value, weak = value.item(), True
+        else:
+            value, node = operand, None
+            if type(operand) is not float and type(operand) is not int:
+                value, foreign = constant(operand), True
+                if not value.ndim and primitive.is_elementwise:
+                    value, weak = value.item(), True
         values.append(value)
         inputs.append(node)
         bit <<= 1
@@ -246,8 +247,8 @@ class Tensor(ArrayInterface):
         capture = MODE.get().capture
         if isinstance(data, Tensor):
             data._refuse_to_cut("Tensor()")
-        if isinstance(data, Tensor) and capture is not None:
-            array = capture.copied(data if dtype is None else data.astype(dtype))
+        if capture is not None and isinstance(data, Tensor | ndarray):
+            array = capture.copied(data, None if dtype is None else np.dtype(dtype))
         else:
             values = data._array if isinstance(data, Tensor) else plain_array(data)
             array = np.array(values, dtype=dtype, order="C")
@@ -309,14 +310,15 @@ class Tensor(ArrayInterface):
         if type(node) is Node:
             raise GraphError(f"assign() is for leaves; this Tensor was computed by {node.primitive.name}")
         new = value._array if type(value) is Tensor else np.array(plain_array(value))
-        if new.dtype is not old.dtype and not np.can_cast(supported_dtype(new.dtype), old.dtype, "same_kind"):
+        is_alike = new.dtype is old.dtype
+        if not is_alike and not np.can_cast(supported_dtype(new.dtype), old.dtype, "same_kind"):
             raise DtypeError(f"assign() to {self.name or 'a Tensor'} of dtype {old.dtype} got dtype {new.dtype}")
         if new.shape != old.shape:
             raise ShapeError(f"assign() to {self.name or 'a Tensor'} of shape {old.shape} got shape {new.shape}")
         if capture is None:
-            self._array = new if new.dtype is old.dtype else new.astype(old.dtype)
+            self._array = new if is_alike else new.astype(old.dtype)
         else:
-            source = value if type(value) is Tensor else new
+            source = value if isinstance(value, Tensor | ndarray) else new
             self._array = capture.assigned(self, source if new.dtype == old.dtype else source.astype(old.dtype))
 
     # ----- Gradients -----
@@ -350,17 +352,17 @@ class Tensor(ArrayInterface):
     def grad(self) -> Array | None:
         """The gradient that `backward` has added up here so far, None before the first."""
         leaf = self._node
-        if not isinstance(leaf, Leaf) or leaf.grad is None:
+        if type(leaf) is not Leaf or leaf.grad is None:
             return None
         capture = MODE.get().capture
         return leaf.grad if capture is None else capture.gradient_of(leaf)  # then a Tensor
 
     @grad.setter
     def grad(self, gradient: ArrayLike | None) -> None:
-        if not isinstance(self._node, Leaf):
+        leaf, capture = self._node, MODE.get().capture
+        if type(leaf) is not Leaf:
             raise GraphError("only a leaf Tensor that requires a gradient has a .grad")
         given: Any = gradient
-        capture = MODE.get().capture
         if gradient is not None and capture is not None:
             given = Tensor(gradient, dtype=self.dtype)
         elif gradient is not None:
@@ -368,11 +370,11 @@ class Tensor(ArrayInterface):
             given = np.array(gradient, dtype=self.dtype)
         if given is not None and given.shape != self.shape:
             raise ShapeError(f"a gradient of shape {given.shape} does not fit a Tensor of shape {self.shape}")
-        if capture is not None:
-            capture.position_of(self)
-            capture.leave(self._node, given)
+        if capture is None:
+            leaf.grad = given
         else:
-            self._node.grad = given
+            capture.position_of(self)
+            capture.leave(leaf, given)
 
     def backward(self, cotangent: Operand | None = None) -> None:
         """Add the gradient of this Tensor to the `.grad` of every leaf it was computed from.
@@ -392,21 +394,21 @@ class Tensor(ArrayInterface):
             cotangent = np.asarray(given, dtype=self.dtype)
             if cotangent.shape != self.shape:
                 raise ShapeError(f"a cotangent of shape {cotangent.shape} does not fit a result of shape {self.shape}")
-        elif self.size != 1:
+        elif self._array.size != 1:
             raise GraphError(
                 f"backward() from a result of shape {self.shape} needs a cotangent of that shape; "
                 "reduce it to a scalar first, for example with .sum()"
             )
         else:
-            cotangent = self.dtype.type(1) if not self.ndim else np.ones_like(self._array)
+            cotangent = root.dtype.type(1) if not root.shape else np.ones_like(self._array)
         arrived, capture = sweep(tape(root), {root: cotangent}), MODE.get().capture
         with _adding_up:
             for leaf, gradient in arrived.items():
-                assert isinstance(leaf, Leaf)
+                assert type(leaf) is Leaf
                 if capture is not None:
                     capture.add_gradient(leaf, gradient)
-                    continue
-                leaf.grad = gradient if leaf.grad is None else np.asarray(leaf.grad + gradient)
+                else:
+                    leaf.grad = gradient if leaf.grad is None else np.asarray(leaf.grad + gradient)
 
     def __repr__(self) -> str:
         values = np.array2string(self._array, threshold=20, precision=6, separator=", ", prefix="Tensor(")

@@ -53,8 +53,8 @@ class Linear(Module):
     def forward(self, x: Operand) -> Tensor:
         """Return x Wᵀ + b; raises ShapeError unless the last axis of `x` is as wide as the layer expects."""
         weight = self.weight
-        shape = np.shape(x) if type(x) is not Tensor else x.shape
-        if not shape or shape[-1] != weight.shape[1]:
+        shape = x._array.shape if type(x) is Tensor else np.shape(x)
+        if not shape or shape[-1] != weight._array.shape[1]:
             raise ShapeError(
                 f"{weight.name}: this layer takes rows of {weight.shape[1]} values, got an input of shape {shape}"
             )

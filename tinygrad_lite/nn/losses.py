@@ -8,7 +8,7 @@ from typing import ClassVar
 from tinygrad_lite import primitives as p
 from tinygrad_lite.errors import ArgumentError, ShapeError
 from tinygrad_lite.nn.objectives import Network, Sense, Term, Values, checked_reduction, refuse_activated
-from tinygrad_lite.tensor import Tensor, values_of
+from tinygrad_lite.tensor import Tensor, record, values_of
 
 
 def _fitting(loss: str, prediction: Tensor, target: Values) -> Values:
@@ -47,8 +47,7 @@ class CrossEntropy(Term):
     def value(self, net: Network, prediction: Tensor, target: Values) -> Tensor:
         """Return the cross-entropy; raises ObjectiveError if the network already ends in a softmax."""
         refuse_activated(net, prediction, "CrossEntropy", "softmax", "log_softmax")
-        loss: Tensor = p.softmax_cross_entropy(prediction, target, reduction=self.reduction)
-        return loss
+        return record(p.softmax_cross_entropy, (prediction, target), {"reduction": self.reduction})
 
 
 @dataclass(frozen=True)

@@ -60,7 +60,7 @@ class Module:
             return self.forward(*inputs)
         mode = MODE.get()
         scope = f"{mode.scope}.{self._scope}" if mode.scope else self._scope
-        token = MODE.set(Mode(mode.record, scope, *mode[2:]))
+        token = MODE.set(tuple.__new__(Mode, (mode.record, scope, *mode[2:])))  # faster than Mode(...)
         try:
             return self.forward(*inputs)
         finally:
@@ -105,7 +105,7 @@ class Module:
 
     def named_parameters(self) -> list[tuple[str, Tensor]]:
         """Return every parameter with its name, once each, in order of assignment: layer by layer, weight then bias."""
-        return [(name, tensor) for name, tensor in self._named_tensors() if tensor.requires_grad]
+        return [(name, tensor) for name, tensor in self._named_tensors() if tensor._node is not None]
 
     def parameters(self) -> list[Tensor]:
         """Return every parameter, in the order of `named_parameters`."""

@@ -75,13 +75,10 @@ class Objective(ABC):
         """Return what `evaluate` does for a prediction that `net` has already made."""
         prediction = prediction if isinstance(prediction, Tensor) else Tensor(prediction)
         target = as_operand(target)
-        names, values, weights = [], [], []
-        for weight, term in self.weighted_terms():
-            names.append(term.name)
-            values.append(term.value(net, prediction, target))
-            weights.append(weight)
-        total = values[0] if weights == [1.0] else p.weighted_sum(*values, weights=tuple(weights))
-        return Evaluation(total, dict(zip(names, values, strict=True)), prediction)
+        weights, terms = zip(*self.weighted_terms())
+        values = [term.value(net, prediction, target) for term in terms]
+        total = values[0] if weights == (1.0,) else p.weighted_sum(*values, weights=weights)
+        return Evaluation(total, {term.name: value for term, value in zip(terms, values)}, prediction)
 
     # ----- Adding up -----
 

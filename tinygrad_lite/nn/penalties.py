@@ -11,7 +11,7 @@ from tinygrad_lite import primitives as p
 from tinygrad_lite.errors import ObjectiveError
 from tinygrad_lite.nn.module import Module
 from tinygrad_lite.nn.objectives import Network, Term, Values
-from tinygrad_lite.tensor import Tensor
+from tinygrad_lite.tensor import Tensor, record
 
 
 def penalised(net: Network, biases: bool, penalty: str) -> list[Tensor]:
@@ -41,8 +41,7 @@ class L2(Term):
 
     def value(self, net: Network, prediction: Tensor, target: Values) -> Tensor:
         """Return ½‖W‖² over all weights of `net`, which must be a Module."""
-        penalty: Tensor = p.sum_squares(*penalised(net, self.biases, "L2"), factor=0.5)
-        return penalty
+        return record(p.sum_squares, tuple(penalised(net, self.biases, "L2")), {"factor": 0.5})
 
 
 @dataclass(frozen=True)

@@ -100,7 +100,7 @@ class Optimizer:
         """
         update = self.rule.update
         if MODE.get().capture is None:
-            return self.step_count.item() + 1, self._lr.item(), attrgetter("_array"), lambda _name: update
+            return self.step_count._array.item() + 1, self._lr._array.item(), attrgetter("_array"), lambda _name: update
         rule = type(self.rule).__name__
         return self.step_count + 1, self._lr, Tensor.detach, lambda name: ModeChange(scope=f"{rule}.{name}")(update)
 

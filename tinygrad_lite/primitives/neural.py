@@ -6,6 +6,7 @@ A step that a network takes all the time is one primitive although NumPy could c
 
 from __future__ import annotations
 
+import functools
 import math
 from typing import Any
 
@@ -185,11 +186,17 @@ logsumexp = Primitive(
 # ----- Cross-entropy over a softmax, on logits: −Σₖ tₖ log softmax(x)ₖ of each row -----
 
 
+@functools.lru_cache(maxsize=8)
+def _numbers(count: int) -> Any:
+    """Return 0 … count − 1, kept because training asks for the rows of one batch after the other."""
+    return np.arange(count)
+
+
 def _softmax_cross_entropy(logits: Any, targets: Any, *, reduction: str) -> Any:
     _, shifted, _, total = _exponentials(logits, -1)
     if targets.shape == logits.shape[:-1]:  # class labels, one integer a row
         rows = shifted.reshape(-1, shifted.shape[-1])
-        picked = rows[np.arange(len(rows)), checked_labels(targets, rows.shape[1]).ravel()]
+        picked = rows[_numbers(len(rows)), checked_labels(targets, rows.shape[1]).ravel()]
         losses = np.log(total[..., 0]) - picked.reshape(targets.shape)
     elif targets.shape == logits.shape:
         terms = targets * np.where(targets == 0, 0, np.log(total) - shifted)  # 0 · log 0 = 0

@@ -255,7 +255,7 @@ def _sum_squares(*xs: Any, factor: float) -> Any:
     total = 0
     for x in xs:
         flat = x.ravel("K")
-        total = total + np.dot(flat, flat)
+        total = total + flat.dot(flat)
     return factor * total
 
 

@@ -238,7 +238,7 @@ def checked_labels(labels: Any, width: int) -> Any:
     """Return integer class labels, or raise if one is not in 0 … width − 1 (NumPy would count back from the end)."""
     if labels.dtype.kind not in "iu":
         raise DtypeError(f"class labels must be integers, got dtype {labels.dtype}; use labels.astype(int)")
-    if labels.size and labels.astype(np.uintp).max() >= width:  # a negative label wraps to a large number
+    if labels.size and np.maximum.reduce(labels.astype(np.uintp), axis=None) >= width:  # a negative label wraps to a large number
         raise ArgumentError(f"class labels must lie in 0..{width - 1}, got {labels.min()}..{labels.max()}")
     return labels
 

@@ -45,10 +45,9 @@ def _kind(argument: Any) -> Any:
     return "object", id(argument)
 
 
-def array_of(leaf: Any) -> np.ndarray:
-    """Return the array of an argument that is given to a program."""
-    array: np.ndarray = leaf._array if type(leaf) is Tensor else leaf
-    return array
+def objects_among(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> list[Any]:
+    """Return the arguments that are no values but objects, such as networks, whose parts are read like a closure's."""
+    return [leaf for leaf in leaves_of((args, dict(kwargs))) if _kind(leaf) == ("object", id(leaf))]
 
 
 class Arguments:

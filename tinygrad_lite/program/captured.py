@@ -28,7 +28,8 @@ class Given(NamedTuple):
     """The number of the argument, or the Tensor, the leaf or the array itself."""
 
 
-class Result(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Result:
     """A value that the function returned."""
 
     output: int
@@ -108,10 +109,9 @@ class _Results:
 
     def __init__(self, capture: Capture, arguments: Arguments) -> None:
         self._capture = capture
-        self._cells = capture.cells()
         self._stand_ins = {t for number, t in arguments.stand_ins.items() if t is not arguments.leaves[number]}
         self._outputs: list[int] = []
-        self._leaves = tuple(t._node for t in self._cells if isinstance(t._node, Leaf))
+        self._leaves = tuple(t._node for t in capture.cells() if isinstance(t._node, Leaf))
 
     def of(self, result: Any) -> tuple[Any, list[int]]:
         """Return `result` with a `Result` in the place of each value, and the positions of these values."""
@@ -119,7 +119,8 @@ class _Results:
 
     def _returned(self, leaf: Any) -> Any:
         if isinstance(leaf, Tensor):
-            if leaf in self._cells and leaf not in self._stand_ins:
+            self._capture.position_of(leaf)
+            if leaf in self._capture.cells() and leaf not in self._stand_ins:
                 return leaf  # the Tensor itself, whatever it then holds
         elif not isinstance(leaf, np.ndarray | np.generic):
             if leaf is None or isinstance(leaf, bool | int | float | complex | str | bytes) or has_parameters(leaf):

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import sys
 import weakref
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -19,7 +19,7 @@ from tinygrad_lite.tensor import Tensor
 class CellArray:
     """An array that programs may change, as long as `references` is the number of references to it."""
 
-    __slots__ = ("__weakref__", "array", "references")
+    __slots__ = ("array", "references")
 
     def __init__(self, tensor: Tensor, like: np.ndarray) -> None:
         """Give `tensor` a new array of the same values, laid out like another."""
@@ -34,16 +34,19 @@ class CellArray:
         return sys.getrefcount(self.array) <= self.references
 
 
-_ARRAYS: weakref.WeakKeyDictionary[Tensor, CellArray] = weakref.WeakKeyDictionary()
-"""The array of each Tensor that programs assign to."""
+_ARRAYS: dict[int, CellArray] = {}
+"""The array of each Tensor that programs assign to, by the identity of the Tensor, as long as that is there."""
 
 
 def cell_array(tensor: Tensor, like: np.ndarray) -> CellArray:
     """Return the array of a cell that a program may change: the one it has, if that is possible, or a new one."""
-    known = _ARRAYS.get(tensor)
-    if known is None or tensor._array is not known.array or not known.is_alone or known.array.strides != like.strides:
-        known = _ARRAYS[tensor] = CellArray(tensor, like)
-    return known
+    known = _ARRAYS.get(id(tensor))
+    if known is None:
+        weakref.finalize(tensor, _ARRAYS.pop, id(tensor), None)
+    elif tensor._array is known.array and known.is_alone and known.array.strides == like.strides:
+        return known
+    _ARRAYS[id(tensor)] = CellArray(tensor, like)
+    return _ARRAYS[id(tensor)]
 
 
 class Hold:

@@ -8,66 +8,254 @@
 from __future__ import annotations
 
 import functools
+import pickle
 import random
 import threading
-from collections.abc import Callable
+import warnings
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from types import MethodType
 from typing import Any, overload
 
 import numpy as np
 
-from tinygrad_lite.errors import ArgumentError, CompilationError
+from tinygrad_lite.errors import ArgumentError, CompilationError, CompilationWarning
 from tinygrad_lite.graphs.recorded import Graph
 from tinygrad_lite.mode import MODE
 from tinygrad_lite.nested import leaves_of
-from tinygrad_lite.program.arguments import Arguments, signature
+from tinygrad_lite.program.arguments import Arguments, objects_among, signature
 from tinygrad_lite.program.captured import captured
+from tinygrad_lite.program.checking import CALLS, checked
 from tinygrad_lite.program.optimizing import optimized
+from tinygrad_lite.program.plans import Plan, plan_of
 from tinygrad_lite.program.replay import Replay
 from tinygrad_lite.program.surroundings import Surroundings
 
+MANY = 16
+"""After how many captures of one function a warning says what makes them so many."""
+
+KEPT = 64
+"""How many programs of one function are kept; the one that was captured first goes."""
+
 
 class Program:
-    """A compiled function; called like the function itself."""
+    """A compiled function, called like the function itself; `tg.compile` makes it.
 
-    def __init__(self, function: Callable[..., Any], is_exact: bool) -> None:
-        functools.update_wrapper(self, function)
-        self.function = function
-        self._is_exact = is_exact
-        self._replays: dict[Any, list[Replay]] = {}
-        self._surroundings = Surroundings(function)
-        self._key = self._surroundings.key()
+    >>> import numpy as np, tinygrad_lite as tg
+    >>> double = tg.compile(lambda x: 2 * x)
+    >>> double(np.ones(2)).numpy()
+    array([2., 2.])
+    >>> print(double.source())
+    def run(x, c_1, v2):
+        # multiply
+        multiply(c_1, x, v2)
+        return (v2.copy("K"),)
+    <BLANKLINE>
+    """
+
+    def __init__(self, function: Callable[..., Any], is_exact: bool, is_checked: bool) -> None:
+        functools.update_wrapper(self, function, updated=())
+        self._function, self._is_exact, self._is_checked = function, is_exact, is_checked
+        self._kinds: dict[Any, _Kind] = {}
         self._latest: Replay | None = None
-        self._lock = threading.Lock()
+        self._captures = 0
+        self._lock = threading.RLock()
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         mode = MODE.get()
         kind = signature(args, kwargs)
         if kind is None or mode.capture is not None or mode.anomaly is not None or mode.whole:
-            return self.function(*args, **kwargs)
-        leaves = args if not kwargs and not any(isinstance(a, tuple | list | dict) for a in args) else leaves_of((args, kwargs))
+            return self._function(*args, **kwargs)
         with self._lock:
-            if self._surroundings.changed():
-                self._surroundings = Surroundings(self.function)
-                self._key = self._surroundings.key()
-            for replay in self._replays.get((kind, mode.record, self._key), ()):
-                if replay.fits(leaves):
-                    if replay.surroundings is not self._surroundings:
-                        replay.rebase(self._surroundings)
-                    return replay(leaves)
-            replay = self._captured(args, kwargs)
-            self._replays.setdefault((kind, mode.record, self._key), []).insert(0, replay)
-            self._latest = replay
+            found = self._kinds.get((kind, mode.record))
+            if found is None:
+                found = _kept(self._kinds, (kind, mode.record), _Kind(self._function, args, kwargs))
+            leaves = args if found.is_flat else leaves_of((args, kwargs))
+            replay = found.fitting(leaves)
+            if replay is None:
+                replay = self._captured(args, kwargs, found)
+            if self._is_checked and replay.calls_checked < CALLS:
+                return self._checked(replay, args, kwargs, leaves)
             return replay(leaves)
 
-    def _captured(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Replay:
-        found = captured(self.function, Arguments(self.function, args, kwargs))
-        return Replay(found, optimized(found, self._is_exact), self._surroundings)
+    def __get__(self, instance: object, owner: type | None = None) -> Any:
+        """Bind a compiled method to its object, as functions are."""
+        return self if instance is None else MethodType(self, instance)
+
+    @property
+    def graph(self) -> Graph:
+        """The computation that was captured last."""
+        return self._last().captured.graph
+
+    def plan(self) -> Plan:
+        """Return the plan of the program that was captured last: its steps, buffers, constants; `print` shows it.
+
+        >>> import numpy as np, tinygrad_lite as tg
+        >>> program = tg.compile(lambda x: np.tanh(x).sum())
+        >>> value = program(np.ones((2, 3)))
+        >>> print(program.plan())
+        2 steps; 48 B at most
+          1 buffers, 48 B, for 1 values
+          cells changed in place, 0 B: none
+          read at each call: x 2×3 float64
+          constants captured: none
+          rewritten: none
+             0  tanh  tanh  2×3 float64     buffer 0
+             1  sum   sum   scalar float64  variable
+        """
+        return plan_of(self._last().optimized)
 
     def source(self) -> str:
-        return self._latest.optimized.written.source
+        """Return the function that the program captured last runs, in Python."""
+        return self._last().optimized.written.source
+
+    def __repr__(self) -> str:
+        name = getattr(self._function, "__qualname__", repr(self._function))
+        return f"<Program of {name}: {self._captures} captured>"
+
+    def _last(self) -> Replay:
+        if self._latest is None:
+            raise CompilationError(f"{self!r} was not called yet; the first call captures it")
+        return self._latest
+
+    def _captured(self, args: tuple[Any, ...], kwargs: Mapping[str, Any], kind: _Kind) -> Replay:
+        """Capture a call, and keep its program."""
+        with np.errstate(all="ignore"):
+            with _unchanged(kind.surroundings):
+                found = captured(self._function, Arguments(self._function, args, kwargs))
+            replay = Replay(found, optimized(found, self._is_exact), kind.surroundings)
+        kind.add(replay)
+        self._latest = replay
+        self._captures += 1
+        if self._captures == MANY:
+            warnings.warn(
+                f"{self!r}: each kind of call is captured anew, by shapes, dtypes and the values of numbers; give numbers "
+                "that change as Tensors or arrays",
+                CompilationWarning,
+                stacklevel=3,
+            )
+        return replay
+
+    def _checked(self, replay: Replay, args: tuple[Any, ...], kwargs: Mapping[str, Any], leaves: Sequence[Any]) -> Any:
+        replay.calls_checked += 1
+        return checked(replay, lambda: self._function(*args, **kwargs), lambda: replay(leaves), self._is_exact)
 
 
+class _Kind:
+    """The calls of one kind: what the function reads beside their arguments, and the programs that were captured."""
+
+    def __init__(self, function: Callable[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> None:
+        self.is_flat = not kwargs and not any(isinstance(argument, tuple | list | dict) for argument in args)
+        self._roots = (function, *objects_among(args, kwargs))
+        self.surroundings = Surroundings(*self._roots)
+        self._key = self.surroundings.key()
+        self._replays: dict[Any, list[Replay]] = {}
+
+    def fitting(self, leaves: Sequence[Any]) -> Replay | None:
+        """Return the program for a call, None if there is none yet."""
+        if self.surroundings.changed():
+            self.surroundings = Surroundings(*self._roots)
+            self._key = self.surroundings.key()
+        for replay in self._replays.get(self._key, ()):
+            if replay.fits(leaves):
+                if replay.surroundings is not self.surroundings:
+                    replay.rebase(self.surroundings)
+                return replay
+        return None
+
+    def add(self, replay: Replay) -> None:
+        """Keep a program."""
+        _kept(self._replays, self._key, [replay, *self._replays.pop(self._key, ())][:KEPT])
+
+
+def _kept(kept: dict[Any, Any], key: Any, value: Any) -> Any:
+    """Keep a value, and let go of the one that came first if there are too many."""
+    kept[key] = value
+    if len(kept) > KEPT:
+        del kept[next(iter(kept))]
+    return value
+
+
+@contextmanager
+def _unchanged(surroundings: Surroundings) -> Iterator[None]:
+    """Raise CompilationError if the call inside changes what a replay would not, and put that back."""
+    generators = [*surroundings.generators]
+    states = [_generator_state(generator) for generator in generators]
+    own, numpys = random.getstate(), np.random.get_state()  # noqa: NPY002 - it is watched, not drawn from
+    try:
+        yield
+    finally:
+        drawn = [g for g, state in zip(generators, states, strict=True) if not _is_same(_generator_state(g), state)]
+        for generator, state in zip(generators, states, strict=True):
+            _set_generator_state(generator, state)
+        is_drawn = bool(drawn) or random.getstate() != own or not _is_same(np.random.get_state(), numpys)  # noqa: NPY002 - as above
+        random.setstate(own)
+        np.random.set_state(numpys)  # noqa: NPY002 - as above
+        changed = surroundings.put_back()
+    if is_drawn:
+        raise CompilationError(
+            "the call draws random numbers that a replay would not draw anew; draw them with tg.uniform or tg.normal, "
+            "which take the generator as rng="
+        )
+    if changed:
+        raise CompilationError(
+            f"the call changes {', '.join(changed)}, which a replay would not do; return what is computed, or keep it in a "
+            "Tensor and .assign() to it"
+        )
+
+
+def _generator_state(generator: Any) -> Any:
+    return generator.get_state(legacy=False) if isinstance(generator, np.random.RandomState) else generator.bit_generator.state
+
+
+def _set_generator_state(generator: Any, state: Any) -> None:
+    if isinstance(generator, np.random.RandomState):
+        generator.set_state(state)
+    else:
+        generator.bit_generator.state = state
+
+
+def _is_same(a: Any, b: Any) -> bool:
+    return pickle.dumps(a) == pickle.dumps(b)
+
+
+@overload
+def compile(function: Callable[..., Any], *, exact: bool = False, check: bool = False) -> Program: ...
+@overload
+def compile(*, exact: bool = False, check: bool = False) -> Callable[[Callable[..., Any]], Program]: ...
 def compile(function: Callable[..., Any] | None = None, *, exact: bool = False, check: bool = False) -> Any:
+    """Return `function` compiled: captured in its first call, replayed in the next, without allocating.
+
+    A call is replayed if one of its kind was captured: same structure, shapes and dtypes of arrays and Tensors, same
+    values of all other arguments; and if what the function reads from outside, such as closures, globals and modules, is
+    the same, or other arrays of the same shapes. A whole training step, forward, backward and update, is the normal
+    case: parameters, optimizer state, learning rate and random generators are read and changed at each call. Results are
+    arrays of their own; to go back through a result, take the gradient inside.
+
+    Rewrites may change the last bits, unless `exact` says otherwise. With `check` the first three calls of each kind run
+    eagerly beside, and CompilationError is raised if the program does not agree. Under anomaly search, inside of another
+    traced call, and for arguments with a history the function itself runs.
+
+    Raises DetachError where the computation would depend on the numbers, as in a branch, and CompilationError for what a
+    replay would not do again: changing other things than Tensors, drawing random numbers with NumPy itself.
+
+    >>> import numpy as np, tinygrad_lite as tg
+    >>> from tinygrad_lite import nn, optim
+    >>> net, objective = nn.MLP([4, 8, 3], rng=0), nn.CrossEntropy()
+    >>> optimizer = optim.SGD(lr=0.1).bind(net)
+    >>> @tg.compile
+    ... def step(x, t):
+    ...     loss = objective(net, x, t)
+    ...     loss.backward()
+    ...     optimizer.step()
+    ...     optimizer.zero_grad()
+    ...     return loss
+    >>> x, t = np.ones((5, 4), np.float32), np.array([0, 1, 2, 0, 1])
+    >>> step(x, t).item() > step(x, t).item()
+    True
+    """
     if function is None:
         return functools.partial(compile, exact=exact, check=check)
-    return Program(function, exact)
+    if not callable(function):
+        raise ArgumentError(f"compile() takes a function, got {type(function).__name__}")
+    return Program(function, exact, check)

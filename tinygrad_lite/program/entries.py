@@ -42,9 +42,21 @@ def _minus_one_at(x: Any, places: Any) -> Any:
     return result
 
 
+def _plus_product(x: Any, factor: Any, a: Any, b: Any) -> Any:
+    """Return factor · x + a b."""
+    return factor * x + a @ b
+
+
+def _plus_multiple(x: Any, factor: Any, y: Any, other: Any) -> Any:
+    """Return factor · x + other · y."""
+    return factor * x + other * y
+
+
 label_places = Primitive("label_places", _label_places, None)
 picked = Primitive("picked", _picked, None, None)
 minus_one_at = Primitive("minus_one_at", _minus_one_at, None, None)
+plus_multiple = Primitive("plus_multiple", _plus_multiple, None, None, None, None)
+plus_product = Primitive("plus_product", _plus_product, None, None, None, None)
 
 
 def lies_by_columns(x: Value) -> bool:

@@ -16,7 +16,8 @@ from tinygrad_lite import primitives as p
 from tinygrad_lite.graphs.source.lowered import CoreValue
 from tinygrad_lite.primitives import Primitive
 from tinygrad_lite.primitives.shaping import may_repeat
-from tinygrad_lite.program.entries import label_places, minus_one_at, picked
+from tinygrad_lite.program.blas import AS_IS, BY_ROWS, LETTERS, TRANSPOSED
+from tinygrad_lite.program.entries import label_places, minus_one_at, picked, plus_multiple, plus_product
 
 
 class Line(Protocol):
@@ -53,6 +54,16 @@ class Line(Protocol):
 
     def flat(self, i: int | None) -> str:
         """Return a name for all of an operand, or of the result, as they lie in memory, in one axis."""
+
+
+    def number(self, i: int) -> str:
+        """Return an operand without axes as it stands among numbers."""
+
+    def address(self, i: int | None) -> str:
+        """Return where the values of an operand, or of the result, begin in memory."""
+
+    def transposed(self, i: int | None) -> str:
+        """Return a name for an operand, or for the result, with its axes reversed."""
 
 
 Kernel = Callable[[Line], None]
@@ -120,9 +131,55 @@ def plain_axis(axis: Any) -> str:
     return "None" if axis is None else str(int(axis))
 
 
+def _sum(line: Line) -> None:
+    """Of a matrix of floats, BLAS is faster than NumPy: a product with ones."""
+    x, axis = line.array(0), line.value.static["axis"]
+    axes = axis if isinstance(axis, tuple) else (axis,)
+    if line.is_exact or x.ndim != 2 or x.dtype.kind != "f" or len(axes) != 1 or axis is None or not x.size:
+        _reduced("add")(line)
+        return
+    gone = axes[0] % 2
+    ones = line.bound(np.ones(x.shape[gone], x.dtype))
+    out = line.flat(None) if line.value.static["keepdims"] else line.out
+    line.call("dot", *((ones, line.operand(0)) if gone == 0 else (line.operand(0), ones)), out)
+
+
 def _matmul(line: Line) -> None:
-    is_matrix = line.array(0).ndim == line.array(1).ndim == 2 and line.value.array.flags.c_contiguous
-    line.call("dot" if is_matrix and not line.is_exact else "matmul", line.operand(0), line.operand(1), line.out)
+    if line.is_exact or not line.array(0).ndim == line.array(1).ndim == 2:
+        line.call("matmul", line.operand(0), line.operand(1), line.out)
+    elif line.value.array.flags.c_contiguous:
+        line.call("dot", line.operand(0), line.operand(1), line.out)
+    else:
+        line.call("dot", line.transposed(1), line.transposed(0), line.transposed(None))
+
+
+def _plus_product(line: Line) -> None:
+    """C ← A B + β C, with C in the place of the result."""
+    if not line.is_overwritten(0):
+        line.call("copyto", line.out, line.operand(0))
+    (rows, columns), inner = line.value.array.shape, line.array(2).shape[1]
+    orders, factors = [], []
+    for i in (2, 3):
+        is_by_rows = line.array(i).flags.c_contiguous
+        orders.append(str(AS_IS if is_by_rows else TRANSPOSED))
+        factors += [line.address(i), str(line.array(i).shape[1 if is_by_rows else 0])]
+    sizes = [str(length) for length in (rows, columns, inner)]
+    name = f"{LETTERS[line.value.array.dtype][0]}gemm"
+    line.call(name, str(BY_ROWS), *orders, *sizes, "1.0", *factors, _not_zero(line.number(1)), line.address(None), str(columns))
+
+
+def _plus_multiple(line: Line) -> None:
+    """Y ← α X + β Y, with Y in the place of the result."""
+    if not line.is_overwritten(0):
+        line.call("copyto", line.out, line.operand(0))
+    name = f"{LETTERS[line.value.array.dtype][0]}axpby"
+    factors = [_not_zero(line.number(i)) for i in (1, 3)]
+    line.call(name, str(line.value.array.size), factors[1], line.address(2), "1", factors[0], line.address(None), "1")
+
+
+def _not_zero(number: str) -> str:
+    """Return a factor that is not 0, for BLAS takes 0 · nan as 0."""
+    return f"float({number}) or {np.finfo(np.float32).smallest_subnormal!s}"
 
 
 # ----- Shaping -----
@@ -167,8 +224,9 @@ def _set_at(line: Line) -> None:
 def _label_places(line: Line) -> None:
     labels, (width, by_columns) = line.array(0), (line.value.static["width"], line.value.static["by_columns"])
     unsigned = f"{line.operand(0)}.view({line.bound(np.dtype(f'u{labels.itemsize}'))})"
-    line.say(f"if maximum_reduce({unsigned}, None) >= {width}:")
-    line.say(f"    checked_labels({line.operand(0)}, {width})")
+    if labels.size:
+        line.say(f"if maximum_reduce({unsigned}, None) >= {width}:")
+        line.say(f"    checked_labels({line.operand(0)}, {width})")
     flat = line.operand(0) if labels.ndim == 1 else f"{line.operand(0)}.reshape(-1)"
     if labels.dtype == np.uint64:  # which beside signed integers would become floats
         flat = f"{flat}.view({line.bound(np.dtype(np.int64))})"
@@ -203,11 +261,13 @@ KERNELS: Final[Mapping[Primitive, Kernel]] = MappingProxyType(
         p.astype: _copied,
         p.contiguous: _copied,
         p.broadcast_to: _copied,
-        p.sum: _reduced("add"),
+        p.sum: _sum,
         p.prod: _reduced("multiply"),
         p.max: _reduced("maximum"),
         p.min: _reduced("minimum"),
         p.matmul: _matmul,
+        plus_multiple: _plus_multiple,
+        plus_product: _plus_product,
         p.reshape: _reshaped,
         p.concatenate: _joined("concatenate"),
         p.stack: _joined("stack"),
@@ -227,7 +287,7 @@ def kernel_of(value: CoreValue, values: Sequence[CoreValue]) -> Kernel | None:
     operation = value.operation
     if operation is None:
         return None
-    if operation is p.where and values[value.inputs[0]].array.dtype != np.bool:
+    if operation is p.where and getattr(values[value.inputs[0]].array, "dtype", np.bool) != np.bool:
         return None
     is_elementwise = operation.is_elementwise and isinstance(operation.ufunc, np.ufunc)
     return KERNELS.get(operation, _elementwise if is_elementwise else None)
@@ -244,7 +304,7 @@ def overwritable(value: CoreValue) -> Iterator[int]:
         yield value.inputs[2]
     elif operation is p.zero_kept_zero:
         yield value.inputs[1]
-    elif operation in (minus_one_at, p.set_at):
+    elif operation in (minus_one_at, plus_multiple, plus_product, p.set_at):
         yield value.inputs[0]
 
 

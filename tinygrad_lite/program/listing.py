@@ -40,6 +40,8 @@ class Listing:
     assignments: tuple[Assignment, ...] = ()
     notes: dict[str, int] = field(default_factory=dict)
     """What rewrites have done, and how often."""
+    early: int = 0
+    """How many values come before the first that is computed from an array, after `scalars_first`."""
 
     @property
     def results(self) -> list[int]:
@@ -145,16 +147,39 @@ def without_dead(listing: Listing) -> Listing:
                 needed[source] = 1
     kept = [position for position in range(len(values)) if needed[position]]
     moved = dict(zip(kept, range(len(kept)), strict=True))
-    return replace(
-        listing,
-        values=[replace(values[i], inputs=tuple(moved[source] for source in values[i].inputs)) for i in kept],
-        outputs=tuple(moved[i] for i in listing.outputs),
-        assignments=tuple(Assignment(moved[target], moved[source]) for target, source in listing.assignments),
-    )
+    return _rearranged(listing, kept, moved)
 
 
 def _is_cell(value: CoreValue, graph: Graph) -> bool:
     return value.operation is None and graph.nodes[value.node].kind in CELLS
+
+
+def scalars_first(listing: Listing) -> Listing:
+    """Return a listing that begins with its leaves, and with the scalars that are computed from scalars alone."""
+    values = listing.values
+    is_early = [False] * len(values)
+    for position, value in enumerate(values):
+        draws = value.operation is not None and value.operation.draws
+        is_early[position] = value.operation is None or (
+            not getattr(value.array, "shape", ())
+            and not draws
+            and all(is_early[i] and not getattr(values[i].array, "shape", ()) for i in value.inputs)
+        )
+    order = sorted(range(len(values)), key=lambda position: not is_early[position])
+    moved = dict(zip(order, range(len(order)), strict=True))
+    return _rearranged(listing, order, moved, sum(is_early))
+
+
+def _rearranged(listing: Listing, order: list[int], moved: dict[int, int], early: int = 0) -> Listing:
+    """Return a listing of the values in `order`, which `moved` inverts."""
+    values = listing.values
+    return replace(
+        listing,
+        values=[replace(values[i], inputs=tuple(moved[source] for source in values[i].inputs)) for i in order],
+        outputs=tuple(moved[i] for i in listing.outputs),
+        assignments=tuple(Assignment(moved[target], moved[source]) for target, source in listing.assignments),
+        early=early,
+    )
 
 
 def _key(value: CoreValue, listing: Listing) -> Any:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import sys
 import weakref
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
 
+from tinygrad_lite.capture import same_numbers
+from tinygrad_lite.graphs.recorded import Graph
 from tinygrad_lite.nested import map_leaves
 from tinygrad_lite.program.binding import Binding
 from tinygrad_lite.program.captured import Captured, Given, Result
@@ -37,10 +39,16 @@ class Replay:
             for given in captured.given.values()
             if given.what == "tensor" and (tensor := given.source)._node in captured.had_gradient
         ]
+        self.tensors = [given.source for given in captured.given.values() if given.what == "tensor"]
+        """The Tensors that the program reads or assigns to, which are not arguments."""
+        self.generators = list(dict.fromkeys(_generators(captured.graph)))
+        self.calls_checked = 0
         self._themselves = list(captured.as_themselves.items())
         self._gradients = [(leaf, output) for leaf, output in optimized.gradients.items()]
         self._slots = _slots(self._given, surroundings)
         self.surroundings = surroundings
+        given_anew = {id(source) for what, source in self._given if what == "array"}
+        self._contents = [(array, array.copy()) for array in surroundings.arrays() if id(array) not in given_anew]
         self._bind()
 
     def fits(self, leaves: Sequence[Any]) -> bool:
@@ -48,7 +56,9 @@ class Replay:
         for tensor, node, had_gradient in self._leaves:
             if tensor._node is not node or (node.grad is not None) is not had_gradient:
                 return False
-        return all(leaves[number] is tensor for number, tensor in self._themselves)
+        if any(leaves[number] is not tensor for number, tensor in self._themselves):
+            return False
+        return all(same_numbers(array, before) for array, before in self._contents)
 
     def __call__(self, leaves: Sequence[Any]) -> Any:
         """Run the program, and return what the function would."""
@@ -91,6 +101,13 @@ class Replay:
         weakref.finalize(self, hold.release)
         self._cells = [(tensor, cell) for (_, tensor), cell in zip(self._assigned, cells, strict=True)]
         self._hold = hold
+
+
+def _generators(graph: Graph) -> Iterator[np.random.BitGenerator]:
+    """Yield what the random numbers of a graph are drawn from."""
+    for node in graph.nodes:
+        if node.operation is not None and node.operation.draws:
+            yield node.static["rng"].bit_generator
 
 
 def _made(leaf: Any, outputs: tuple[Any, ...]) -> Any:

@@ -20,6 +20,9 @@ from tinygrad_lite.tensor import Tensor
 LONGEST = 1_000
 """How many things a container may hold for each of them to be looked at."""
 
+COMPARED = 65_536
+"""How many bytes an array may have to be compared with what it was, where the function computes with NumPy alone."""
+
 _PACKAGE = __name__.partition(".")[0]
 _ABSENT = object()
 
@@ -27,14 +30,14 @@ _ABSENT = object()
 class Surroundings:
     """The places that a function reads, and what they held when this was made."""
 
-    def __init__(self, function: Any) -> None:
+    def __init__(self, *roots: Any) -> None:
         self._seen: dict[int, Any] = {}
         self.cells: list[tuple[CellType, Any]] = []
         self.items: list[tuple[Any, Any, Any]] = []
         """Containers, keys, and what was found there."""
         self.lengths: list[tuple[Any, int]] = []
         self.generators: list[np.random.Generator | np.random.RandomState] = []
-        self._walk(function)
+        self._walk([*roots])
 
     def changed(self) -> bool:
         """Return whether a place holds another object than it did."""
@@ -45,6 +48,32 @@ class Surroundings:
             if container[key] is not found:
                 return True
         return any(len(container) != length for container, length in self.lengths)
+
+    def arrays(self) -> Iterator[np.ndarray]:
+        """Yield the arrays that are small enough to be compared, once each."""
+        arrays = {id(thing): thing for thing in self.found() if type(thing) is np.ndarray and thing.nbytes <= COMPARED}
+        yield from arrays.values()
+
+    def put_back(self) -> list[str]:
+        """Make every place hold what it held, and return what those are called that did not."""
+        names = []
+        for cell, found in self.cells:
+            if cell.cell_contents is not found:
+                cell.cell_contents = found
+                names.append(f"a variable that was {_described(found)}")
+        for container, length in self.lengths:
+            if isinstance(container, list) and len(container) > length:
+                del container[length:]
+                names.append("the length of a list")
+            elif isinstance(container, dict) and len(container) > length:
+                for key in [*container][length:]:
+                    del container[key]
+                    names.append(str(key))
+        for container, key, found in self.items:
+            if container[key] is not found:
+                container[key] = found
+                names.append(f"{key}, which was {_described(found)}")
+        return names
 
     def key(self) -> tuple[Any, ...]:
         """Return what tells surroundings apart: arrays and plain Tensors by their kind, all else by identity."""
@@ -58,8 +87,7 @@ class Surroundings:
 
     # ----- The walk -----
 
-    def _walk(self, first: Any) -> None:
-        waiting = [first]
+    def _walk(self, waiting: list[Any]) -> None:
         while waiting:
             thing = waiting.pop()
             if id(thing) not in self._seen and not _is_leaf(thing):
@@ -102,6 +130,8 @@ class Surroundings:
 
     def _places_in_object(self, thing: Any) -> Iterator[Any]:
         """Note the attributes of an object, but for the bookkeeping of the library's own."""
+        if has_parameters(thing):
+            thing.named_parameters()  # of which a module keeps a list from then on
         method = getattr(type(thing), "forward" if has_parameters(thing) else "__call__", None)
         if isinstance(method, FunctionType):
             yield method
@@ -115,6 +145,10 @@ class Surroundings:
             for key in keys:
                 self.items.append((container, key, container[key]))
                 yield container[key]
+
+
+def _described(thing: Any) -> str:
+    return repr(thing) if isinstance(thing, int | float | str) else f"a {type(thing).__name__}"
 
 
 def kind_of(thing: Any) -> Any:
@@ -144,6 +178,8 @@ def _is_fixed(thing: Any) -> bool:
 
 def _is_internal(thing: Any, attribute: str) -> bool:
     """Return whether an attribute is the library's own bookkeeping: no part of a module, and no single value."""
+    if has_parameters(thing) and attribute in ("_found", "_scope"):
+        return True
     if type(thing).__module__.partition(".")[0] != _PACKAGE:
         return False
     return attribute.startswith("_") or (not has_parameters(thing) and isinstance(getattr(thing, attribute), list | dict))

@@ -21,6 +21,7 @@ from tinygrad_lite.graphs.source.identifiers import Identifiers, comment
 from tinygrad_lite.graphs.source.literals import literal
 from tinygrad_lite.graphs.source.lowered import CoreValue
 from tinygrad_lite.graphs.source.spelling import Term, spelled
+from tinygrad_lite.program.blas import LETTERS, multiples_added, product_added
 from tinygrad_lite.program.kernels import FUNCTIONS, kernel_of, plain_axis
 from tinygrad_lite.program.listing import Listing
 from tinygrad_lite.program.memory import Memory, is_scalar
@@ -63,6 +64,8 @@ class _Writer:
         self.lines: list[str] = []
         self.position, self.value = 0, listing.values[0]
         self._names: dict[str, Any] = {**UFUNCS, **FUNCTIONS, "np": np}
+        for dtype, (letter, _) in LETTERS.items() if not is_exact else ():
+            self._names |= {f"{letter}gemm": product_added(dtype), f"{letter}axpby": multiples_added(dtype)}
         self._identifiers = Identifiers((*self._names, "run"))
         self._text: dict[int, str] = {}
         self._given: dict[str, int] = {}
@@ -167,7 +170,7 @@ class _Writer:
         operation, inputs = self.value.operation, self.value.inputs
         assert operation is not None
         if all(is_scalar(self.values[i]) for i in inputs):
-            operands = [self._number(i) for i in range(len(inputs))]
+            operands = [self.number(i) for i in range(len(inputs))]
             if operation in INFIX:
                 return f" {INFIX[operation]} ".join(operands)
             if operation.ufunc is not None and operation is not p.power:  # numbers have a power of their own
@@ -185,10 +188,10 @@ class _Writer:
         function = functools.partial(operation.forward, **self.value.static) if self.value.static else operation.forward
         name = self._identifiers.named(operation.name, "operation")
         self._names[name] = function
-        operands = [self._number(i) if is_scalar(self.values[x]) else self._name(x) for i, x in enumerate(self.value.inputs)]
+        operands = [self.number(i) if is_scalar(self.values[x]) else self._name(x) for i, x in enumerate(self.value.inputs)]
         return f"{name}({', '.join(operands)})"
 
-    def _number(self, i: int) -> str:
+    def number(self, i: int) -> str:
         """Return an operand without axes as it stands among numbers: one that is weak as Python's."""
         source = self.value.inputs[i]
         value, is_weak = self.values[source], i in self.value.weak
@@ -261,8 +264,8 @@ class _Writer:
     def _dtype_among_arrays(self, i: int) -> np.dtype[Any]:
         """Return the dtype that an operand without axes takes part with: one that is weak takes that of the others."""
         value = self.values[self.value.inputs[i]]
-        if self.value.operation is p.where and i:
-            return self.value.array.dtype
+        if self.value.operation is p.where:
+            return self.value.array.dtype if i else np.dtype(np.bool)
         if i not in self.value.weak and not value.is_number:
             return value.array.dtype
         number = value.array if value.is_number else value.array.item()
@@ -298,6 +301,23 @@ class _Writer:
         elif name not in self._bound:
             self._bound[name] = lambda arrays: arrays[position].ravel("K")
         return name
+
+
+    def address(self, i: int | None) -> str:
+        position = self.position if i is None else self.value.inputs[i]
+        name = self._name(position)
+        if not self._is_made_once(position):
+            return f"{name}.ctypes.data"
+        self._bound.setdefault(f"{name}_at", lambda arrays: arrays[position].ctypes.data)
+        return f"{name}_at"
+
+    def transposed(self, i: int | None) -> str:
+        position = self.position if i is None else self.value.inputs[i]
+        name = self._name(position)
+        if not self._is_made_once(position):
+            return f"{name}.T"
+        self._bound.setdefault(f"{name}_T", lambda arrays: arrays[position].T)
+        return f"{name}_T"
 
 
 def _tuple(parts: list[str]) -> str:
