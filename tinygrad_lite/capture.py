@@ -97,11 +97,15 @@ class Capture:
         """Return an array of its own, of `dtype` if one is given, for a Tensor that is made of another's values."""
         position = self.position_of(data)
         tensor = data if isinstance(data, Tensor) else wrap(self.steps[position].array, None)
-        if dtype is not None and tensor.dtype != dtype:
-            tensor = tensor.astype(dtype)
-            position = self.position_of(tensor)
-        if self.steps[position].kind in ("parameter", "operation"):  # to which gradients of the copy do not flow
-            copy: Tensor = stop_gradient(tensor.detach())
+        wanted = (tensor.dtype if dtype is None else dtype).newbyteorder("=")
+        if tensor.dtype != wanted:
+            tensor = tensor.astype(wanted)
+        if not tensor._array.flags.c_contiguous:
+            tensor = contiguous(tensor.detach())
+        position = self.position_of(tensor)
+        if position in self._plain or self.steps[position].kind in ("parameter", "operation"):
+            copy: Tensor = stop_gradient(tensor.detach())  # for gradients of the copy do not flow on
+            self._plain.discard(self.position_of(copy))
             return copy._array
         view = tensor._array.view()
         self._kept.append(view)

@@ -104,6 +104,7 @@ def test_every_error_is_ours_and_the_built_in_that_a_caller_expects() -> None:
     }
     found = {name: value for name, value in vars(errors).items() if isinstance(value, type)}
     assert found.pop("TinygradLiteError") is TinygradLiteError
+    assert issubclass(found.pop("CompilationWarning"), RuntimeWarning)
     assert set(found) >= set(built_ins)
     for name, error in found.items():
         assert issubclass(error, TinygradLiteError)

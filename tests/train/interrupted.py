@@ -7,7 +7,7 @@ from unittest import mock
 
 import numpy as np
 
-from tinygrad_lite import Tensor, nn
+from tinygrad_lite import Tensor, nn, normal, uniform
 from tinygrad_lite.data import mini_batches
 from tinygrad_lite.train import training
 from tinygrad_lite.train.generators import state_of
@@ -37,6 +37,17 @@ class Noisy(nn.Module):
         self.first, self.last = nn.Linear(2, 6, rng=seed, dtype=dtype), nn.Linear(6, 3, rng=seed + 1, dtype=dtype)
         self.drops, self.noise = np.random.default_rng(seed), np.random.Generator(kind(seed))
         self.calls = Tensor(0)
+
+    def forward(self, x):
+        hidden = np.tanh(self.first(x))
+        self.calls.assign(self.calls + 1)
+        kept = uniform(hidden.shape, rng=self.drops, dtype=np.float32) < 0.8
+        noise = normal(hidden.shape, rng=self.noise, std=0.1)
+        return self.last(hidden * kept.astype(hidden.dtype) + noise.astype(hidden.dtype))
+
+
+class NoisyByNumPy(Noisy):
+    """The same with random numbers that NumPy draws and a number of Python's, which no program can do again."""
 
     def forward(self, x):
         hidden = np.tanh(self.first(x))

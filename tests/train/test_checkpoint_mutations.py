@@ -24,7 +24,8 @@ from tinygrad_lite import fit, nn, optim
 from tinygrad_lite.errors import DataError, StateError
 from tinygrad_lite.train import Checkpoints, load_weights
 from tinygrad_lite.train.checkpoint_file import Note, _digest, checkpoint_of, load_checkpoint
-from tinygrad_lite.train.training import Plan, Training
+from tinygrad_lite.train.plan import Plan
+from tinygrad_lite.train.training import Training
 
 MIB = 1 << 20
 

@@ -98,7 +98,8 @@ class Watching(nn.Module):
 
 def test_each_epoch_visits_every_row_once_in_an_order_of_its_own():
     net, x = Watching(), np.arange(10.0)[:, None]
-    fit(net, nn.MSE(), optim.SGD(lr=1e-9), train=(x, x), epochs=3, batch_size=4, progress=False)
+    rule = optim.SGD(lr=1e-9)
+    fit(net, nn.MSE(), rule, train=(x, x), epochs=3, batch_size=4, progress=False, compiled=False)
     assert [len(batch) for batch in net.seen] == [4, 4, 2] * 3
     epochs = [[row for batch in net.seen[i : i + 3] for row in batch] for i in (0, 3, 6)]
     assert [sorted(epoch) for epoch in epochs] == [list(range(10))] * 3

@@ -36,7 +36,7 @@ class Recording(optim.SGD):
 
 def recorded(**options) -> tuple[Recording, object]:
     rule = Recording(lr=0.1)
-    given = {"train": clusters(), "epochs": 3, "batch_size": BATCH_SIZE, "progress": False} | options
+    given = {"train": clusters(), "epochs": 3, "batch_size": BATCH_SIZE, "progress": False, "compiled": False} | options
     return rule, fit(given.pop("net", None) or classifier(), nn.CrossEntropy(), rule, **given)
 
 
@@ -139,8 +139,8 @@ def test_no_step_exceeds_the_limit_and_a_limit_out_of_reach_changes_nothing(opti
     ]
     assert max(sizes) <= 0.02 * (1 + 1e-6)
     free, clipped = classifier(), classifier()
-    train_classifier(free)
-    train_classifier(clipped, **{option: 1e6})
+    train_classifier(free, compiled=False)
+    train_classifier(clipped, **{option: 1e6}, compiled=False)
     assert same_bits(free, clipped)
 
 
@@ -171,8 +171,8 @@ def test_the_norms_are_of_the_gradients_before_they_are_clipped():
 
 def test_to_measure_the_norms_changes_nothing_about_the_training():
     one, other = classifier(), classifier()
-    train_classifier(one)
-    history = train_classifier(other, gradient_norms=True)
+    train_classifier(one, compiled=False)
+    history = train_classifier(other, gradient_norms=True, compiled=False)
     assert same_bits(one, other)
     names = [f"gradient_norm.{name}" for name, _ in other.named_parameters()]
     assert list(history.last) == ["epoch", "loss", "cross_entropy", "l2", "accuracy", *names]
@@ -275,6 +275,7 @@ WRONG = {
     "callbacks": [None, 5, print, [1], ["print"], "print"],
     "checkpoints": [5, 1.5, ["folder"], True],
     "seed": [True, "0", None, 0.0],
+    "compiled": [1, 0, None, "yes", compile],
 }
 
 

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tests.train.interrupted import Interruption, Noisy, everything_of, interruption
+from tests.train.interrupted import Interruption, Noisy, NoisyByNumPy, everything_of, interruption
 from tests.train.killing import content
 from tests.train.runs import classifier, clusters, line, same_bits, train_classifier
 from tinygrad_lite import Tensor, fit, nn, optim
@@ -80,6 +80,9 @@ CASES = {
         objective=nn.LogLikelihood() - 0.01 * nn.L2(), rule=optim.Adam(lr=0.01, maximize=True)
     ),
     "a net that draws random numbers": settings(net=Noisy),
+    "a net that draws random numbers, not compiled": settings(net=Noisy, compiled=False),
+    "a net that NumPy draws random numbers for": settings(net=NoisyByNumPy, compiled=False, clip_norm=0.3),
+    "not compiled": settings(compiled=False, schedule=optim.Cosine(5), clip_value=0.1, gradient_norms=True),
     "a net of float64 that draws random numbers": settings(
         net=lambda: Noisy(dtype=np.float64, kind=np.random.Philox), schedule=optim.Cosine(5), gradient_norms=True
     ),
@@ -237,6 +240,7 @@ OTHERS = {
     "clip_norm": {"clip_norm": 1.0},
     "clip_value": {"clip_value": 1.0},
     "gradient_norms": {"gradient_norms": True},
+    "compiled": {"compiled": False},
     "schedule": {"schedule": optim.Cosine(3)},
     "early_stopping": {"early_stopping": EarlyStopping()},
     "training rows": {"train": clusters(59)},

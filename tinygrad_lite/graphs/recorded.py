@@ -173,7 +173,8 @@ class Graph:
         `show` says what the nodes tell: any of "shape", "value", "gradient", "flops", "bytes" and "place". `heat`
         colours them by one of "value", "gradient", "flops", "bytes" and "error". `report`, what `tg.check_gradients`
         returns, marks what a handwritten derivation gets wrong. Scopes deeper than `depth` are drawn as one node;
-        `fold` draws repetitions once, as ×N, by default in graphs of more than 500 nodes.
+        `fold` draws repetitions once, as ×N, by default in graphs of more than 500 nodes. `notes` are texts of your own
+        beneath nodes, by their ids.
 
         The file appears whole or not at all. Raises ArgumentError for another suffix or option, and
         MissingDependencyError for a format that needs what is not installed.

@@ -52,7 +52,7 @@ def _sum_with_product(value: CoreValue, listing: Listing) -> tuple[int, int] | N
     for summand, other in (value.inputs, value.inputs[::-1]):
         made = listing.values[other]
         arrays = [listing.values[i].array for i in (summand, *made.inputs)]
-        if made.operation is p.matmul and all(_is_dense_matrix(x, value.array.dtype) for x in arrays):
+        if made.operation is p.matmul and not is_scalar(listing.values[summand]) and all(_is_dense_matrix(x, value.array.dtype) for x in arrays):
             return (summand, other) if arrays[0].shape == value.array.shape else None
     return None
 
@@ -86,6 +86,8 @@ def _sum_of_multiples(value: CoreValue, listing: Listing, is_inner: Callable[[in
     for operand in value.inputs:
         scalar = _scalar_of(operand, listing) if is_inner(operand) else None
         source = operand if scalar is None else next(i for i in listing.values[operand].inputs if i != scalar)
+        if is_scalar(listing.values[source]):
+            return None
         array = listing.values[source].array
         if (array.shape, array.dtype, array.strides) != (value.array.shape, value.array.dtype, value.array.strides):
             return None

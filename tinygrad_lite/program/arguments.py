@@ -22,18 +22,18 @@ def signature(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
     """
     kinds = [_kind(argument) for argument in args]
     if kwargs:
-        kinds += [(name, _kind(kwargs[name])) for name in sorted(kwargs)]
-    return None if None in kinds else tuple(kinds)
+        kinds += [(name, _kind(argument)) for name, argument in kwargs.items()]
+    return None if any(kind is None or kind[-1] is None for kind in kinds) else tuple(kinds)
 
 
 def _kind(argument: Any) -> Any:
     if type(argument) is Tensor:
         node, array = argument._node, argument._array
         if node is None:
-            return "t", array.shape, array.dtype.char, array.flags.c_contiguous
+            return "t", array.shape, array.dtype, array.flags.c_contiguous
         return None if isinstance(node, Node) or node.is_transient else ("leaf", id(argument))
     if type(argument) is np.ndarray:
-        return "a", argument.shape, argument.dtype.char, argument.flags.c_contiguous
+        return "a", argument.shape, argument.dtype, argument.flags.c_contiguous
     if isinstance(argument, tuple | list):
         kinds = [_kind(part) for part in argument]
         return None if None in kinds else (type(argument), *kinds)
@@ -77,7 +77,8 @@ class Arguments:
                 self.stand_ins[number] = wrap(np.array(plain_array(leaf), order="K"), None)
             else:
                 return leaf
-            return capture.given(self.stand_ins[number], self.names[number])
+            tensor = capture.given(self.stand_ins[number], self.names[number])
+            return capture.as_plain(tensor) if isinstance(leaf, np.ndarray) else tensor
 
         args, kwargs = map_leaves(stand_in, self.tree)
         return args, kwargs

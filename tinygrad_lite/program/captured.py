@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
@@ -12,11 +12,13 @@ from tinygrad_lite.capture import Capture, capturing
 from tinygrad_lite.errors import CompilationError, GraphError
 from tinygrad_lite.graphs.reading import graph_of
 from tinygrad_lite.graphs.recorded import Graph
-from tinygrad_lite.nested import has_parameters, map_leaves
+from tinygrad_lite.nested import has_parameters, leaves_of, map_leaves
 from tinygrad_lite.primitives import Primitive, each
 from tinygrad_lite.primitives.primitive import Plan
 from tinygrad_lite.program.arguments import Arguments
-from tinygrad_lite.tape import Leaf, Node
+from tinygrad_lite.program.contents import same_constants, same_facts
+from tinygrad_lite.program.listing import CELLS
+from tinygrad_lite.tape import Absent, Leaf, Node
 from tinygrad_lite.tensor import Tensor
 
 
@@ -56,6 +58,19 @@ class Captured:
     as_themselves: dict[int, Tensor]
     """The arguments, by their numbers, that a replay must be given again: what the call did, it did to them."""
 
+    def let_go(self) -> None:
+        """Keep of the graph what its values looked like, not the values, but for constants."""
+        nodes = (
+            node if node.kind == "constant" or not isinstance(node.array, np.ndarray) else replace(node, array=_absent(node.array))
+            for node in self.graph.nodes
+        )
+        self.graph = replace(self.graph, nodes=tuple(nodes))
+
+    def differs_only_in_values(self, other: Captured) -> bool:
+        """Return whether another call was the same computation with the same constants."""
+        mine, others = ([leaf for leaf in leaves_of(c.returned) if type(leaf) is not Result] for c in (self, other))
+        return len(mine) == len(others) and all(map(same_facts, mine, others)) and same_constants(self.graph, other.graph)
+
 
 def captured(
     function: Callable[..., Any], arguments: Arguments, as_themselves: frozenset[int] = frozenset()
@@ -86,6 +101,9 @@ def captured(
         if array is not None:
             given[position] = Given("array", array)
             capture.steps[position].kind = "state"
+    for position, step in enumerate(capture.steps):
+        if step.kind in CELLS and position not in given:  # the call made it, and a replay is given nothing for it
+            step.kind = "constant"
     return Captured(
         graph_of(capture.steps, tuple(outputs), effects, capture.cotangents),
         given,
@@ -94,6 +112,10 @@ def captured(
         {leaf: leaf.grad is not None for leaf in leaves},
         {number: t for number, t in arguments.stand_ins.items() if t is arguments.leaves[number]},
     )
+
+
+def _absent(array: np.ndarray) -> Absent:
+    return Absent(array.shape, array.dtype, array.strides)
 
 
 def _refuse_changed_leaves(capture: Capture) -> None:

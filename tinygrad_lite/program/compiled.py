@@ -26,13 +26,17 @@ from tinygrad_lite.nested import leaves_of
 from tinygrad_lite.program.arguments import Arguments, objects_among, signature
 from tinygrad_lite.program.captured import captured
 from tinygrad_lite.program.checking import CALLS, checked
+from tinygrad_lite.program.contents import Contents
 from tinygrad_lite.program.optimizing import optimized
-from tinygrad_lite.program.plans import Plan, plan_of
+from tinygrad_lite.program.plans import Plan, notes_of, plan_of
 from tinygrad_lite.program.replay import Replay
 from tinygrad_lite.program.surroundings import Surroundings
 
 MANY = 16
 """After how many captures of one function a warning says what makes them so many."""
+
+LARGEST_KEPT = 16_000_000
+"""How many bytes an array may have for a copy of it to tell whether a captured call writes to it."""
 
 KEPT = 64
 """How many programs of one function are kept; the one that was captured first goes."""
@@ -72,8 +76,8 @@ class Program:
                 found = _kept(self._kinds, (kind, mode.record), _Kind(self._function, args, kwargs))
             leaves = args if found.is_flat else leaves_of((args, kwargs))
             replay = found.fitting(leaves)
-            if replay is None:
-                replay = self._captured(args, kwargs, found)
+            if replay is None or replay.contents.changed():
+                replay = self._captured(args, kwargs, found, replay)
             if self._is_checked and replay.calls_checked < CALLS:
                 return self._checked(replay, args, kwargs, leaves)
             return replay(leaves)
@@ -105,6 +109,20 @@ class Program:
         """
         return plan_of(self._last().optimized)
 
+    def notes(self) -> dict[int, str]:
+        """Return where the values of the graph lie and what became of them, by the ids of its nodes, for its picture.
+
+        >>> import numpy as np, tinygrad_lite as tg
+        >>> program = tg.compile(lambda x: np.tanh(x.T).sum())
+        >>> value = program(np.ones((2, 3)))
+        >>> print(program.graph.to_text(notes=program.notes()), end="")
+        %0 x              input  2×3 float64  read at each call
+        %1 transpose(%0)  3×2 float64  view
+        %2 tanh(%1)       3×2 float64  buffer 0
+        %3 sum(%2)        scalar float64  variable  ⇒ result
+        """
+        return notes_of(self._last().optimized)
+
     def source(self) -> str:
         """Return the function that the program captured last runs, in Python."""
         return self._last().optimized.written.source
@@ -118,12 +136,19 @@ class Program:
             raise CompilationError(f"{self!r} was not called yet; the first call captures it")
         return self._latest
 
-    def _captured(self, args: tuple[Any, ...], kwargs: Mapping[str, Any], kind: _Kind) -> Replay:
-        """Capture a call, and keep its program."""
+    def _captured(
+        self, args: tuple[Any, ...], kwargs: Mapping[str, Any], kind: _Kind, outdated: Replay | None
+    ) -> Replay:
+        """Capture a call, and keep its program; or return an outdated one that turns out to be right all the same."""
         with np.errstate(all="ignore"):
             with _unchanged(kind.surroundings):
                 found = captured(self._function, Arguments(self._function, args, kwargs))
-            replay = Replay(found, optimized(found, self._is_exact), kind.surroundings)
+            if outdated is not None and found.differs_only_in_values(outdated.captured):
+                outdated.contents.forget(outdated.contents.changed())
+                return outdated
+            program = optimized(found, self._is_exact)
+            found.let_go()
+            replay = Replay(found, program, kind.surroundings)
         kind.add(replay)
         self._latest = replay
         self._captures += 1
@@ -179,7 +204,7 @@ def _kept(kept: dict[Any, Any], key: Any, value: Any) -> Any:
 @contextmanager
 def _unchanged(surroundings: Surroundings) -> Iterator[None]:
     """Raise CompilationError if the call inside changes what a replay would not, and put that back."""
-    generators = [*surroundings.generators]
+    generators, contents = [*surroundings.generators], Contents(surroundings.found(), LARGEST_KEPT)
     states = [_generator_state(generator) for generator in generators]
     own, numpys = random.getstate(), np.random.get_state()  # noqa: NPY002 - it is watched, not drawn from
     try:
@@ -191,7 +216,7 @@ def _unchanged(surroundings: Surroundings) -> Iterator[None]:
         is_drawn = bool(drawn) or random.getstate() != own or not _is_same(np.random.get_state(), numpys)  # noqa: NPY002 - as above
         random.setstate(own)
         np.random.set_state(numpys)  # noqa: NPY002 - as above
-        changed = surroundings.put_back()
+        changed = surroundings.put_back() + ["an array in place"] * contents.put_back()
     if is_drawn:
         raise CompilationError(
             "the call draws random numbers that a replay would not draw anew; draw them with tg.uniform or tg.normal, "

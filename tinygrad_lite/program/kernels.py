@@ -59,6 +59,9 @@ class Line(Protocol):
     def number(self, i: int) -> str:
         """Return an operand without axes as it stands among numbers."""
 
+    def rounded(self, i: int) -> str:
+        """Return a name for an operand without axes as a number of Python's that the dtype of the result can hold."""
+
     def address(self, i: int | None) -> str:
         """Return where the values of an operand, or of the result, begin in memory."""
 
@@ -164,8 +167,9 @@ def _plus_product(line: Line) -> None:
         orders.append(str(AS_IS if is_by_rows else TRANSPOSED))
         factors += [line.address(i), str(line.array(i).shape[1 if is_by_rows else 0])]
     sizes = [str(length) for length in (rows, columns, inner)]
-    name = f"{LETTERS[line.value.array.dtype][0]}gemm"
-    line.call(name, str(BY_ROWS), *orders, *sizes, "1.0", *factors, _not_zero(line.number(1)), line.address(None), str(columns))
+    name, beta = f"{LETTERS[line.value.array.dtype][0]}gemm", line.rounded(1)
+    call = [str(BY_ROWS), *orders, *sizes, "1.0", *factors, beta, line.address(None), str(columns)]
+    _unless_zero(line, [beta], f"{name}({', '.join(call)})", f"dot({line.operand(2)}, {line.operand(3)})")
 
 
 def _plus_multiple(line: Line) -> None:
@@ -173,13 +177,18 @@ def _plus_multiple(line: Line) -> None:
     if not line.is_overwritten(0):
         line.call("copyto", line.out, line.operand(0))
     name = f"{LETTERS[line.value.array.dtype][0]}axpby"
-    factors = [_not_zero(line.number(i)) for i in (1, 3)]
-    line.call(name, str(line.value.array.size), factors[1], line.address(2), "1", factors[0], line.address(None), "1")
+    beta, alpha = line.rounded(1), line.rounded(3)
+    call = [str(line.value.array.size), alpha, line.address(2), "1", beta, line.address(None), "1"]
+    _unless_zero(line, [beta, alpha], f"{name}({', '.join(call)})", f"{alpha} * {line.operand(2)}")
 
 
-def _not_zero(number: str) -> str:
-    """Return a factor that is not 0, for BLAS takes 0 · nan as 0."""
-    return f"float({number}) or {np.finfo(np.float32).smallest_subnormal!s}"
+def _unless_zero(line: Line, factors: list[str], call: str, summand: str) -> None:
+    """Call BLAS, but where a factor is 0, for which it does not look at what that multiplies, and 0 · nan is nan."""
+    line.say(f"if {' and '.join(factors)}:")
+    line.say(f"    {call}")
+    line.say("else:")
+    line.say(f"    multiply({line.out}, {factors[0]}, {line.out})")
+    line.say(f"    add({line.out}, {summand}, {line.out})")
 
 
 # ----- Shaping -----

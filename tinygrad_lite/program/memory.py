@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
@@ -198,3 +199,10 @@ def is_view(value: CoreValue, values: list[CoreValue]) -> bool:
     source = values[value.inputs[0]].array
     found = value.operation.forward(source, **value.static)
     return found.base is not None and np.may_share_memory(found, source)
+
+
+def without_values(array: Any) -> Any:
+    """Return what has the shape, dtype and strides of an array and none of its memory, never to be read."""
+    if not isinstance(array, np.ndarray):
+        return array
+    return np.lib.stride_tricks.as_strided(np.empty(1, array.dtype), array.shape, array.strides, writeable=False)

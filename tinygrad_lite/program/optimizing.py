@@ -10,7 +10,7 @@ from tinygrad_lite.program.captured import Captured
 from tinygrad_lite.program.entries import program_lowering_of
 from tinygrad_lite.program.layouts import laid_out
 from tinygrad_lite.program.listing import Listing, listing_of, scalars_first
-from tinygrad_lite.program.memory import Memory, planned
+from tinygrad_lite.program.memory import Memory, planned, without_values
 from tinygrad_lite.program.simplifying import simplified
 from tinygrad_lite.program.sinking import with_sunk_factors
 from tinygrad_lite.program.squares import with_squares
@@ -54,4 +54,8 @@ def optimized(captured: Captured, is_exact: bool) -> Optimized:
     memory = planned(listing)
     numbers = dict(zip(left, range(len(captured.graph.outputs), len(listing.outputs)), strict=True))
     gradients = {leaf: numbers.get(leaf) for leaf in captured.gradients}
-    return Optimized(listing, memory, written(listing, memory, is_exact), gradients)
+    program = written(listing, memory, is_exact)
+    for position, value in enumerate(listing.values):  # a program is not to hold what was computed to capture it
+        if not listing.is_constant(position):
+            value.array = without_values(value.array)
+    return Optimized(listing, memory, program, gradients)

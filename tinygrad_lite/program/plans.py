@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from tinygrad_lite.graphs.labels import extent, shortened, shown
+from tinygrad_lite.graphs.recorded import Graph
 from tinygrad_lite.graphs.source.lowered import CoreValue
 from tinygrad_lite.program.listing import Listing
 from tinygrad_lite.program.memory import Memory, is_scalar
@@ -120,3 +121,30 @@ def _place(position: int, value: CoreValue, listing: Listing, memory: Memory) ->
     if position in memory.buffers:
         return f"buffer {memory.buffers[position]}{', in place' if position in memory.in_place else ''}"
     return "a new array"
+
+
+def notes_of(optimized: Optimized) -> dict[int, str]:
+    """Return, by the ids of the nodes that were captured, where their values lie and what became of them."""
+    listing, memory = optimized.listing, optimized.memory
+    graph, needed = listing.graph, _needed(listing.graph)
+    notes = {node.id: "folded" if node.id in needed else "not needed" for node in graph.nodes if node.operation}
+    assigned = {target for target, _ in listing.assignments}
+    for position, value in enumerate(listing.values):
+        note = notes.get(value.node)
+        if value.operation is not None:
+            if note == "folded" or getattr(value.array, "shape", ()) == graph.nodes[value.node].shape:
+                notes[value.node] = _place(position, value, listing, memory)  # of several, the last of its shape
+        elif listing.is_cell(position):
+            notes[value.node] = "changed in place" if position in assigned else "read at each call"
+        elif not value.is_number:
+            notes[value.node] = "constant"
+    return notes
+
+
+def _needed(graph: Graph) -> set[int]:
+    """Return the nodes that a result, an assignment or a gradient is computed from."""
+    needed = {*graph.outputs, *(update.source for update in graph.updates)}
+    for node in reversed(graph.nodes):
+        if node.id in needed:
+            needed.update(node.inputs)
+    return needed

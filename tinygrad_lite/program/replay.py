@@ -9,14 +9,14 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_lite.capture import same_numbers
 from tinygrad_lite.graphs.recorded import Graph
 from tinygrad_lite.nested import map_leaves
 from tinygrad_lite.program.binding import Binding
 from tinygrad_lite.program.captured import Captured, Given, Result
 from tinygrad_lite.program.cells import CellArray, Hold, cell_array
+from tinygrad_lite.program.contents import Contents
 from tinygrad_lite.program.optimizing import Optimized
-from tinygrad_lite.program.surroundings import Surroundings
+from tinygrad_lite.program.surroundings import COMPARED, Surroundings
 from tinygrad_lite.tensor import Tensor, wrap
 
 
@@ -33,32 +33,25 @@ class Replay:
         self._binding = Binding(listing, optimized.memory, written)
         self._run: Callable[..., tuple[Any, ...]]
         self._cells: list[tuple[Tensor, CellArray]] = []
-        self._hold: Hold | None = None
-        self._leaves = [
-            (tensor, tensor._node, captured.had_gradient[tensor._node])
-            for given in captured.given.values()
-            if given.what == "tensor" and (tensor := given.source)._node in captured.had_gradient
-        ]
+        self._release: Callable[[], object] = bool
         self.tensors = [given.source for given in captured.given.values() if given.what == "tensor"]
         """The Tensors that the program reads or assigns to, which are not arguments."""
         self.generators = list(dict.fromkeys(_generators(captured.graph)))
+        self._nodes = [(tensor, tensor._node, captured.had_gradient.get(tensor._node)) for tensor in self.tensors]
         self.calls_checked = 0
         self._themselves = list(captured.as_themselves.items())
         self._gradients = [(leaf, output) for leaf, output in optimized.gradients.items()]
         self._slots = _slots(self._given, surroundings)
         self.surroundings = surroundings
-        given_anew = {id(source) for what, source in self._given if what == "array"}
-        self._contents = [(array, array.copy()) for array in surroundings.arrays() if id(array) not in given_anew]
+        self.contents = Contents(surroundings.found(), COMPARED)
         self._bind()
 
     def fits(self, leaves: Sequence[Any]) -> bool:
         """Return whether all that the captured call relied on is as it was."""
-        for tensor, node, had_gradient in self._leaves:
-            if tensor._node is not node or (node.grad is not None) is not had_gradient:
+        for tensor, node, had_gradient in self._nodes:
+            if tensor._node is not node or (had_gradient is not None and (node.grad is not None) is not had_gradient):
                 return False
-        if any(leaves[number] is not tensor for number, tensor in self._themselves):
-            return False
-        return all(same_numbers(array, before) for array, before in self._contents)
+        return all(leaves[number] is tensor for number, tensor in self._themselves)
 
     def __call__(self, leaves: Sequence[Any]) -> Any:
         """Run the program, and return what the function would."""
@@ -88,19 +81,18 @@ class Replay:
         for i, slot in self._slots.items():
             self._given[i] = Given(self._given[i].what, found[slot])
         self.surroundings = surroundings
+        self.contents.exchange(found)
 
     def _bind(self) -> None:
         """Bind the program to arrays of its cells that it may change."""
-        if self._hold is not None:
-            self._hold.release()
+        self._release()
         values = self.optimized.listing.values
         cells = [cell_array(tensor, values[target].array) for target, tensor in self._assigned]
         hold = Hold(cells)
         self._run = self._binding.to({target: cell.array for (target, _), cell in zip(self._assigned, cells, strict=True)})
         hold.count()
-        weakref.finalize(self, hold.release)
+        self._release = weakref.finalize(self, hold.release)
         self._cells = [(tensor, cell) for (_, tensor), cell in zip(self._assigned, cells, strict=True)]
-        self._hold = hold
 
 
 def _generators(graph: Graph) -> Iterator[np.random.BitGenerator]:

@@ -7,6 +7,7 @@ it has nothing to say.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -87,7 +88,7 @@ def _without_effect(value: CoreValue, writer: Writer) -> int | None:
 
 
 def _look_alike(x: Any, y: Any) -> bool:
-    return hasattr(x, "shape") and (x.shape, x.dtype, x.strides) == (y.shape, y.dtype, y.strides)
+    return hasattr(x, "shape") and x.dtype.isnative and (x.shape, x.dtype, x.strides) == (y.shape, y.dtype, y.strides)
 
 
 def _twice(value: CoreValue, writer: Writer) -> int | None:
@@ -122,4 +123,24 @@ def _fits(x: np.ndarray, one_hot: np.ndarray) -> bool:
     return is_dense and x.shape == one_hot.shape and x.dtype == one_hot.dtype
 
 
-RULES: tuple[Rule, ...] = (_folded, _without_effect, _twice, _less_one_hot)
+def _with_numbers(value: CoreValue, writer: Writer) -> int | None:
+    """An array of one number, beside another array of the shape and dtype of the result, is that number."""
+    operation, arrays = value.operation, [writer.values[i].array for i in value.inputs]
+    if operation is None or operation.ufunc is None or not operation.is_elementwise or len(arrays) != 2:
+        return None
+    for i, (array, other) in enumerate(zip(arrays, arrays[::-1], strict=True)):
+        if is_constant(value.inputs[i], writer) and _is_uniform(array) and _look_alike(other, value.array) and array.dtype == other.dtype:
+            number = writer.add(CoreValue(value.node, np.array(array.flat[0])))
+            inputs = (number, value.inputs[1]) if i == 0 else (value.inputs[0], number)
+            return writer.add(replace(value, inputs=inputs))
+    return None
+
+
+def _is_uniform(array: Any) -> bool:
+    """Return whether an array with axes holds one number only, down to its bits."""
+    if not getattr(array, "shape", ()) or not array.size or array.dtype.kind != "f":
+        return False
+    return array.tobytes() == array.flat[:1].tobytes() * array.size
+
+
+RULES: tuple[Rule, ...] = (_folded, _with_numbers, _without_effect, _twice, _less_one_hot)

@@ -1,15 +1,16 @@
 """What a function reads from outside of itself, so that a change of it is seen before a program is replayed.
 
 A closure, global names, defaults, the object that a method belongs to, and what those hold in turn: containers, other
-functions of the user's, attributes of objects. Each is a place that holds an object; an item is the place and the object
-it held. To look again is to compare identities, some 30 ns an item.
+functions of the user's, attributes of objects and of their classes. Each is a place that holds a thing; to look again is
+to compare identities, some 30 ns a place, and for small arrays the values.
 """
 
 from __future__ import annotations
 
+import dis
 import functools
 from collections.abc import Iterator
-from types import CellType, CodeType, FunctionType, MethodType
+from types import CellType, CodeType, FunctionType, MethodType, ModuleType
 from typing import Any
 
 import numpy as np
@@ -21,18 +22,20 @@ LONGEST = 1_000
 """How many things a container may hold for each of them to be looked at."""
 
 COMPARED = 65_536
-"""How many bytes an array may have to be compared with what it was, where the function computes with NumPy alone."""
+"""How many bytes an array may have to be compared with what it was at each call, for NumPy may compute with it."""
 
 _PACKAGE = __name__.partition(".")[0]
 _ABSENT = object()
 
 
 class Surroundings:
-    """The places that a function reads, and what they held when this was made."""
+    """The places that functions and objects read, and what they held when this was made."""
 
     def __init__(self, *roots: Any) -> None:
         self._seen: dict[int, Any] = {}
         self.cells: list[tuple[CellType, Any]] = []
+        self.names: list[tuple[dict[str, Any], str, Any]] = []
+        """Global names, with what they stood for, if anything."""
         self.items: list[tuple[Any, Any, Any]] = []
         """Containers, keys, and what was found there."""
         self.lengths: list[tuple[Any, int]] = []
@@ -40,40 +43,17 @@ class Surroundings:
         self._walk([*roots])
 
     def changed(self) -> bool:
-        """Return whether a place holds another object than it did."""
+        """Return whether a place holds another thing than it did."""
         for cell, found in self.cells:
             if cell.cell_contents is not found:
                 return True
-        for container, key, found in self.items:
-            if container[key] is not found:
+        for names, name, found in self.names:
+            if names.get(name, _ABSENT) is not found:
                 return True
-        return any(len(container) != length for container, length in self.lengths)
-
-    def arrays(self) -> Iterator[np.ndarray]:
-        """Yield the arrays that are small enough to be compared, once each."""
-        arrays = {id(thing): thing for thing in self.found() if type(thing) is np.ndarray and thing.nbytes <= COMPARED}
-        yield from arrays.values()
-
-    def put_back(self) -> list[str]:
-        """Make every place hold what it held, and return what those are called that did not."""
-        names = []
-        for cell, found in self.cells:
-            if cell.cell_contents is not found:
-                cell.cell_contents = found
-                names.append(f"a variable that was {_described(found)}")
         for container, length in self.lengths:
-            if isinstance(container, list) and len(container) > length:
-                del container[length:]
-                names.append("the length of a list")
-            elif isinstance(container, dict) and len(container) > length:
-                for key in [*container][length:]:
-                    del container[key]
-                    names.append(str(key))
-        for container, key, found in self.items:
-            if container[key] is not found:
-                container[key] = found
-                names.append(f"{key}, which was {_described(found)}")
-        return names
+            if len(container) != length:
+                return True
+        return any(container[key] is not found for container, key, found in self.items)
 
     def key(self) -> tuple[Any, ...]:
         """Return what tells surroundings apart: arrays and plain Tensors by their kind, all else by identity."""
@@ -83,7 +63,24 @@ class Surroundings:
     def found(self) -> Iterator[Any]:
         """Yield what the places held."""
         yield from (found for _, found in self.cells)
+        yield from (found for *_, found in self.names)
         yield from (found for *_, found in self.items)
+
+    def put_back(self) -> list[str]:
+        """Make every place hold what it held, and return what those are called that did not."""
+        changed = []
+        for cell, found in self.cells:
+            if cell.cell_contents is not found:
+                cell.cell_contents = found
+                changed.append(f"a variable that was {_described(found)}")
+        for container, length in self.lengths:
+            if len(container) > length:
+                changed += _shortened(container, length)
+        for container, key, found in (*self.names, *self.items):
+            if _read(container, key) is not found:
+                _write(container, key, found)
+                changed.append(f"{key}, which was {_described(found)}")
+        return changed
 
     # ----- The walk -----
 
@@ -123,21 +120,22 @@ class Surroundings:
             yield found
         for name in sorted(_global_names(function.__code__)):
             found = function.__globals__.get(name, _ABSENT)
-            if found is not _ABSENT and not _is_fixed(found):
-                self.items.append((function.__globals__, name, found))
-                yield found
+            self.names.append((function.__globals__, name, found))
+            yield found
         yield from (function.__defaults__ or (), function.__kwdefaults__ or {})
 
     def _places_in_object(self, thing: Any) -> Iterator[Any]:
-        """Note the attributes of an object, but for the bookkeeping of the library's own."""
+        """Note the attributes of an object and of its class, but for the bookkeeping of the library's own."""
         if has_parameters(thing):
             thing.named_parameters()  # of which a module keeps a list from then on
-        method = getattr(type(thing), "forward" if has_parameters(thing) else "__call__", None)
-        if isinstance(method, FunctionType):
-            yield method
         attributes = getattr(thing, "__dict__", None)
         if type(attributes) is dict:
             yield from self._items(attributes, [key for key in attributes if not _is_internal(thing, key)])
+        for kind in type(thing).__mro__:
+            if not _is_of_libraries(kind):
+                slots = [name for name in vars(kind).get("__slots__", ()) if isinstance(name, str)]
+                yield from self._attributes(thing, slots)
+                yield from self._attributes(kind, [name for name in vars(kind) if name not in (*slots, *_OF_CLASSES)])
 
     def _items(self, container: Any, keys: Any) -> Iterator[Any]:
         self.lengths.append((container, len(container)))
@@ -146,49 +144,103 @@ class Surroundings:
                 self.items.append((container, key, container[key]))
                 yield container[key]
 
+    def _attributes(self, thing: Any, names: list[str]) -> Iterator[Any]:
+        attributes = _Attributes(thing)
+        for name in names:
+            self.items.append((attributes, name, attributes[name]))
+            yield attributes[name]
 
-def _described(thing: Any) -> str:
-    return repr(thing) if isinstance(thing, int | float | str) else f"a {type(thing).__name__}"
+
+class _Attributes:
+    """The attributes of a thing that keeps them in no dict, read like one's items."""
+
+    def __init__(self, thing: Any) -> None:
+        self._thing = thing
+
+    def __getitem__(self, name: str) -> Any:
+        if isinstance(self._thing, type):
+            return vars(self._thing).get(name, _ABSENT)
+        return getattr(self._thing, name, _ABSENT)
+
+    def __setitem__(self, name: str, value: Any) -> None:
+        setattr(self._thing, name, value)
 
 
 def kind_of(thing: Any) -> Any:
     """Return what stands for a thing in a key: for arrays and plain Tensors their kind, which others may share."""
     if type(thing) is Tensor:
         array, node = thing._array, thing._node
-        return (array.shape, array.dtype.char) if node is None else id(thing)
+        return (array.shape, array.dtype) if node is None else id(thing)
     if type(thing) is np.ndarray:
-        return thing.shape, thing.dtype.char, thing.flags.c_contiguous
+        return thing.shape, thing.dtype, thing.flags.c_contiguous
     if type(thing) in (int, float, str, bool):
         return type(thing), thing
     return id(thing)
 
 
+# ----- What there is to look for -----
+
+_OF_CLASSES = ("__dict__", "__weakref__", "__module__", "__doc__", "__slots__", "__annotations__", "__abstractmethods__")
+
+
 def _is_leaf(thing: Any) -> bool:
-    """Return whether there is nothing to look for in a thing."""
-    return thing is None or isinstance(thing, Tensor | np.ndarray | np.generic | int | float | complex | str | bytes) or _is_fixed(thing)
-
-
-def _is_fixed(thing: Any) -> bool:
-    """Return whether a thing is code that does not change: modules, classes, what belongs to libraries."""
-    if isinstance(thing, type) or type(thing).__name__ in ("module", "builtin_function_or_method", "ufunc"):
+    """Return whether there is nothing to look for in a thing: a value, or code that does not change."""
+    if thing is None or isinstance(thing, Tensor | np.ndarray | np.generic | int | float | complex | str | bytes):
+        return True
+    if isinstance(thing, type | ModuleType) or type(thing).__name__ in ("builtin_function_or_method", "ufunc"):
         return True
     home = getattr(thing, "__module__", None) if isinstance(thing, FunctionType) else None
     return isinstance(home, str) and home.partition(".")[0] in (_PACKAGE, "numpy")
+
+
+def _is_of_libraries(kind: type) -> bool:
+    """Return whether a class belongs to Python, NumPy or this library, whose classes stay as they are."""
+    return kind.__module__.partition(".")[0] in (_PACKAGE, "numpy", "builtins", "abc", "typing", "functools")
 
 
 def _is_internal(thing: Any, attribute: str) -> bool:
     """Return whether an attribute is the library's own bookkeeping: no part of a module, and no single value."""
     if has_parameters(thing) and attribute in ("_found", "_scope"):
         return True
-    if type(thing).__module__.partition(".")[0] != _PACKAGE:
+    if not _is_of_libraries(type(thing)):
         return False
     return attribute.startswith("_") or (not has_parameters(thing) and isinstance(getattr(thing, attribute), list | dict))
 
 
-def _global_names(code: CodeType) -> set[str]:
-    """Return the names that code may look up outside of itself, with the functions that it defines."""
-    names = set(code.co_names)
-    for constant in code.co_consts:
-        if isinstance(constant, CodeType):
-            names |= _global_names(constant)
-    return names
+@functools.lru_cache(maxsize=1_000)
+def _global_names(code: CodeType) -> frozenset[str]:
+    """Return the names that code looks up outside of itself, with the functions that it defines."""
+    names = {
+        step.argval for step in dis.get_instructions(code) if step.opname in ("LOAD_GLOBAL", "LOAD_NAME", "STORE_GLOBAL")
+    }
+    inner = (constant for constant in code.co_consts if isinstance(constant, CodeType))
+    return frozenset(names).union(*map(_global_names, inner))
+
+
+# ----- Putting back -----
+
+
+def _read(container: Any, key: Any) -> Any:
+    return container.get(key, _ABSENT) if isinstance(container, dict) else container[key]
+
+
+def _write(container: Any, key: Any, value: Any) -> None:
+    if value is _ABSENT:
+        del container[key]
+    else:
+        container[key] = value
+
+
+def _shortened(container: Any, length: int) -> list[str]:
+    """Take away what has been added to a list or a dict, and return what that is called."""
+    if isinstance(container, list):
+        del container[length:]
+        return ["the length of a list"]
+    added = [*container][length:] if isinstance(container, dict) else []
+    for key in added:
+        del container[key]
+    return [str(key) for key in added]
+
+
+def _described(thing: Any) -> str:
+    return "nothing" if thing is _ABSENT else repr(thing) if isinstance(thing, int | float | str) else f"a {type(thing).__name__}"

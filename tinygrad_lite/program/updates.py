@@ -66,8 +66,9 @@ class _Folding:
         self.old.noted("updates folded")
         result = self._scaled_cell(cell, own, value)
         for term in others:
-            summand = self._written(term, value)
-            result = self.writer.computed(p.add, (result, summand), value, value.array)
+            is_taken_away = term.factor == Factor(-1.0)
+            summand = self._written(term._replace(factor=Factor()) if is_taken_away else term, value)
+            result = self.writer.computed(p.subtract if is_taken_away else p.add, (result, summand), value, value.array)
         return result
 
     def _scaled_cell(self, cell: int, factors: list[Factor], like: CoreValue) -> int:

@@ -303,6 +303,16 @@ class _Writer:
         return name
 
 
+    def rounded(self, i: int) -> str:
+        number, kind = self.known(i), self.value.array.dtype.type
+        if number is not None:
+            return repr(float(kind(number)))
+        key = "rounded", self.value.inputs[i], kind
+        if key not in self._numbers:
+            self._numbers[key] = self._identifiers.numbered("factor")
+            self.say(f"{self._numbers[key]} = float(np.{kind.__name__}({self.number(i)}))")
+        return self._numbers[key]
+
     def address(self, i: int | None) -> str:
         position = self.position if i is None else self.value.inputs[i]
         name = self._name(position)

@@ -13,9 +13,10 @@ from tinygrad_lite.nn import Module, Objective
 from tinygrad_lite.optim import Rule, Schedule
 from tinygrad_lite.train.checkpoints import Checkpoints
 from tinygrad_lite.train.history import History
+from tinygrad_lite.train.plan import Plan
 from tinygrad_lite.train.progress import Progress
 from tinygrad_lite.train.stopping import EarlyStopping
-from tinygrad_lite.train.training import Plan, Rows, Training
+from tinygrad_lite.train.training import Rows, Training
 
 Callback = Callable[[Training], object]
 """Called with the training after each epoch; `training.stop()` ends it."""
@@ -40,6 +41,7 @@ def fit(
     checkpoints: Checkpoints | str | os.PathLike[str] | None = None,
     resume: bool = False,
     progress: bool = True,
+    compiled: bool = True,
 ) -> History:
     """Train `net` in place and return the history, one row an epoch.
 
@@ -50,6 +52,8 @@ def fit(
     `checkpoints` is a folder, or `train.Checkpoints`, in which the training is kept; with `resume` it goes on from what
     is kept there, bit for bit, or starts if there is nothing. Progress goes to stderr, as a bar on a terminal and as a
     line an epoch elsewhere.
+    Steps are compiled, and the first of each batch size compared with what they do as they are written. A training that
+    cannot be compiled runs as it is written, after a CompilationWarning that says why; with `compiled=False`, without.
     Raises ObjectiveError if the rule goes the wrong way for the objective, and DivergenceError when the objective is
     no longer finite, or AnomalyError under `detect_anomaly`; the parameters are then what they were when it last was.
 
@@ -69,7 +73,7 @@ def fit(
     ):
         if not isinstance(given, kind):
             raise ArgumentError(f"fit needs {example} or the like in this place, got {given!r}")
-    plan = Plan(epochs, batch_size, seed, schedule, clip_norm, clip_value, gradient_norms, early_stopping)
+    plan = Plan(epochs, batch_size, seed, schedule, clip_norm, clip_value, gradient_norms, early_stopping, compiled)
     if isinstance(checkpoints, str | os.PathLike):
         checkpoints = Checkpoints(checkpoints)
     if not isinstance(checkpoints, Checkpoints | None):

@@ -5,50 +5,40 @@ from __future__ import annotations
 import functools
 import itertools
 import math
+import warnings
 import zlib
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Iterator, Mapping
 
 import numpy as np
 
 from tinygrad_lite.data import mini_batches
-from tinygrad_lite.data.batches import whole_number
-from tinygrad_lite.errors import AnomalyError, ArgumentError, DivergenceError
-from tinygrad_lite.nn import Evaluation, Module, Objective
-from tinygrad_lite.optim import Optimizer, Schedule, clip_by_norm, clip_by_value
-from tinygrad_lite.optim.clipping import norm_of, positive_limit
+from tinygrad_lite.errors import (
+    AnomalyError,
+    ArgumentError,
+    CompilationWarning,
+    DetachError,
+    DivergenceError,
+    GraphError,
+    TinygradLiteError,
+    UnsupportedError,
+)
+from tinygrad_lite.mode import MODE
+from tinygrad_lite.nn import Module, Objective
+from tinygrad_lite.optim import Optimizer
+from tinygrad_lite.program import compile
+from tinygrad_lite.program.checking import CALLS as CHECKED_STEPS
 from tinygrad_lite.tensor import wrap
+from tinygrad_lite.train.going_back import GoingBack
 from tinygrad_lite.train.history import History
-from tinygrad_lite.train.measuring import figures, hits, labels_of, measure
-from tinygrad_lite.train.stopping import EarlyStopping
+from tinygrad_lite.train.measuring import hits, labels_of, measure
+from tinygrad_lite.train.plan import Plan
+from tinygrad_lite.train.stepping import Measured, Step
 
 Rows = tuple[np.ndarray, np.ndarray]
 
-
-@dataclass(frozen=True)
-class Plan:
-    """How a network is trained: everything about `fit` that is neither network, objective, rule nor data."""
-
-    epochs: int
-    batch_size: int = 100
-    seed: int = 0
-    schedule: Schedule | None = None
-    clip_norm: float | None = None
-    clip_value: float | None = None
-    gradient_norms: bool = False
-    early_stopping: EarlyStopping | None = None
-
-    def __post_init__(self) -> None:
-        # As Python's own numbers, so that equal settings are told to be equal when a checkpoint is resumed.
-        for name, least in (("epochs", 1), ("batch_size", 1), ("seed", 0)):
-            object.__setattr__(self, name, whole_number(name, getattr(self, name), at_least=least))
-        for name in ("clip_norm", "clip_value"):
-            if getattr(self, name) is not None:
-                object.__setattr__(self, name, positive_limit(name, getattr(self, name)))
-        if not isinstance(self.schedule, Schedule | None):
-            raise ArgumentError(f"schedule must be optim.Cosine(20) or the like, or None, got {self.schedule!r}")
-        if not isinstance(self.early_stopping, EarlyStopping | None):
-            raise ArgumentError(f"early_stopping must be train.EarlyStopping(...) or None, got {self.early_stopping!r}")
+REFUSALS = GraphError, DetachError, UnsupportedError
+"""What a compiler says of a step that it cannot compile."""
 
 
 class Training:
@@ -76,15 +66,30 @@ class Training:
         """How many rows of the epoch were visited."""
         self.sums: dict[str, float] = {}
         """The figures of the epoch so far, each batch counted by its rows."""
-        self._parameters = net.named_parameters()
         self.has_classes = labels_of(rows[1]) is not None
-        self.begin_from_here()
+        self._step = Step(
+            net,
+            objective,
+            optimizer,
+            keeps_prediction=self.has_classes,
+            gradient_norms=plan.gradient_norms,
+            clip_value=plan.clip_value,
+            clip_norm=plan.clip_norm,
+        )
+        self._program = compile(self._step, check=True)
+        self._programmed: Counter[int] = Counter()
+        """How many steps the program has taken, by the rows of the batch."""
+        self._refused: set[int] = set()
+        """The rows of batches on which the step cannot be compiled."""
+        self._gathered: tuple[np.ndarray, ...] = tuple(part[:0] for part in rows)
+        """The rows of a batch, for a program."""
+        self._going_back = GoingBack(net, optimizer)
         if plan.early_stopping is not None:
             self.check_column(plan.early_stopping.monitor)
 
     def begin_from_here(self) -> None:
-        """Take the parameters as they are for those to go back to, should the training diverge."""
-        self._last_good = [parameter._array for _, parameter in self._parameters]
+        """Take everything as it is for what to go back to, should the training diverge."""
+        self._going_back.begin()
 
     def stop(self) -> None:
         """End the training after the epoch it is in."""
@@ -100,7 +105,7 @@ class Training:
         if self.validation is not None:
             has_classes = labels_of(self.validation[1]) is not None
             held_out = [f"validation_{name}" for name in (*terms, *(["accuracy"] if has_classes else []))]
-        norms = [f"gradient_norm.{name}" for name, _ in self._parameters] if self.plan.gradient_norms else []
+        norms = [f"gradient_norm.{name}" for name, _ in self._step.parameters] if self.plan.gradient_norms else []
         rate = ["learning_rate"] if self.plan.schedule is not None else []
         return ["epoch", *terms, *(["accuracy"] if self.has_classes else []), *norms, *rate, *held_out]
 
@@ -131,23 +136,17 @@ class Training:
         Raises DivergenceError when the objective or a parameter is no longer finite, AnomalyError under
         `detect_anomaly`; the parameters are then what they were when the objective was last finite.
         """
-        plan = self.plan
-        batches = mini_batches(*self.rows, plan.batch_size, seed=plan.seed, epoch=self.epoch)
         try:
-            for x, t in itertools.islice(batches, self.batch, None):
-                if plan.schedule is not None:
-                    self.optimizer.lr.assign(
-                        self.optimizer.rule.lr * plan.schedule(self.epoch + self.batch / self.batches)
-                    )
-                self._step(x, t)
+            for rows in self._batches_from(self.batch):
+                self._set_rate(self.batch)
+                self._take_step(rows)
                 self.batch += 1
-                self.seen += len(x)
-                yield len(x)
-            if not all(np.isfinite(parameter._array).all() for _, parameter in self._parameters):
+                self.seen += len(rows)
+                yield len(rows)
+            if not all(np.isfinite(parameter._array).all() for _, parameter in self._step.parameters):
                 raise self._diverged(f"parameters became infinite at the end of epoch {self.epoch + 1}")
         except (DivergenceError, AnomalyError):
-            for (_, parameter), array in zip(self._parameters, self._last_good, strict=True):
-                parameter.assign(wrap(array, None))
+            self._go_back()
             raise
 
     def mean(self, figure: str) -> float:
@@ -169,43 +168,108 @@ class Training:
         if self.plan.early_stopping is not None and self.plan.early_stopping.is_due(self.history, self.objective):
             self.stop()
 
-    def _step(self, x: np.ndarray, t: np.ndarray) -> None:
-        evaluation = self.objective.evaluate(self.net, wrap(x, None), wrap(t, None))
-        self._count(evaluation, x, t)
-        self._last_good = [parameter._array for _, parameter in self._parameters]
-        evaluation.total.backward()
-        del evaluation  # or its graph would live on beside that of the next batch
-        self._look_at_gradients(len(x))
-        self.optimizer.step()
-        self.optimizer.zero_grad()
+    # ----- Steps -----
 
-    def _count(self, evaluation: Evaluation, x: np.ndarray, t: np.ndarray) -> None:
+    def _batches_from(self, batch: int, epoch: int | None = None) -> Iterator[np.ndarray]:
+        """Yield which rows belong to each batch of an epoch, of this one if none is given."""
+        plan, numbers = self.plan, np.arange(len(self.rows[0]))
+        batches = mini_batches(
+            numbers, numbers, plan.batch_size, seed=plan.seed, epoch=self.epoch if epoch is None else epoch
+        )
+        return (rows for rows, _ in itertools.islice(batches, batch, None))
+
+    def _set_rate(self, batch: int, epoch: int | None = None) -> None:
+        """Give the optimizer the learning rate of the step on a batch of an epoch, of this one if none is given."""
+        schedule = self.plan.schedule
+        if schedule is not None:
+            done = (self.epoch if epoch is None else epoch) + batch / self.batches
+            self.optimizer.lr.assign(self.optimizer.rule.lr * schedule(done))
+
+    def _take_step(self, rows: np.ndarray) -> None:
+        mode = MODE.get()
+        is_watched = mode.capture is not None or mode.anomaly is not None or mode.whole
+        if not self.plan.compiled or is_watched or len(rows) in self._refused:
+            self._step_as_written(rows)
+        else:
+            self._step_of_program(rows)
+
+    def _step_as_written(self, rows: np.ndarray) -> None:
+        x, t = (part.take(rows, axis=0) for part in self.rows)
+        total, measured = self._step.evaluate(wrap(x, None), wrap(t, None))
+        self._count(measured, t)
+        self._going_back.hold()
+        total.backward()
+        del total, measured  # or the graph would live on beside that of the next batch
+        self._add(self._step.improve(), len(rows))
+
+    def _step_of_program(self, rows: np.ndarray) -> None:
+        """Let the program take the step; one that it refuses is taken as it is written, and every one of its kind."""
+        taken = self._programmed[len(rows)]
+        is_new = taken < CHECKED_STEPS
+        self._going_back.before_program(self.epoch, self.batch, always=taken <= CHECKED_STEPS)
+        try:
+            (measured, norms), t = self._run_program(rows)
+        except Exception as problem:
+            if not is_new and not isinstance(problem, REFUSALS):
+                raise
+            if is_new:
+                self._going_back.undo()
+            self._step_as_written(rows)  # which raises what has nothing to do with compiling
+            self._refuse(len(rows), problem)
+            return
+        self._programmed[len(rows)] += 1
+        self._count(measured, t)
+        self._going_back.after_program()
+        self._add(norms, len(rows))
+
+    def _run_program(self, rows: np.ndarray) -> tuple[tuple[Measured, Mapping[str, float]], np.ndarray]:
+        """Run the program on these rows; they are gathered in memory that is used again, for no program keeps them."""
+        if self._programmed[len(rows)] < CHECKED_STEPS:  # they run as they are written as well
+            x, t = (part.take(rows, axis=0) for part in self.rows)
+        else:
+            if len(self._gathered[0]) != len(rows):
+                self._gathered = tuple(np.empty((len(rows), *part.shape[1:]), part.dtype) for part in self.rows)
+            for part, gathered in zip(self.rows, self._gathered, strict=True):
+                part.take(rows, axis=0, out=gathered, mode="clip")  # "raise" would gather them elsewhere first
+            x, t = self._gathered
+        return self._program(wrap(x, None), wrap(t, None)), t
+
+    def _refuse(self, rows: int, problem: Exception) -> None:
+        if not self._refused:
+            reason = f"{'' if isinstance(problem, TinygradLiteError) else f'{type(problem).__name__}: '}{problem}"
+            warnings.warn(
+                f"fit runs this training as it is written, not compiled: {reason} "
+                "(fit(..., compiled=False) asks for that)",
+                CompilationWarning,
+                stacklevel=7,  # the caller of fit
+            )
+        self._refused.add(rows)
+
+    def _go_back(self) -> None:
+        """Put everything back to where the objective was last finite."""
+        epoch, batch, steps = self._going_back.put_back()
+        for i, rows in enumerate(itertools.islice(self._batches_from(batch, epoch), steps), batch):
+            self._set_rate(i, epoch)
+            self._run_program(rows)
+
+    # ----- Figures -----
+
+    def _count(self, measured: Measured, t: np.ndarray) -> None:
         """Add the figures of a batch to the sums, or raise DivergenceError if its objective is not finite."""
-        hit = hits(evaluation.prediction._array, t) if self.has_classes else None
-        found = figures(evaluation, hit, len(x))
-        if not math.isfinite(found["loss"]):
-            raise self._diverged(f"objective became {found['loss']} in epoch {self.epoch + 1}, batch {self.batch + 1}")
-        self._add(found, len(x))
+        loss = measured.total.item()
+        if not math.isfinite(loss):
+            raise self._diverged(f"objective became {loss} in epoch {self.epoch + 1}, batch {self.batch + 1}")
+        found = {"loss": loss} | {name: value.item() for name, value in measured.terms.items()}
+        if measured.prediction is not None:
+            hit = hits(measured.prediction._array, t)
+            if hit is not None:
+                found["accuracy"] = hit / len(t)
+        self._add(found, len(t))
 
-    def _look_at_gradients(self, rows: int) -> None:
-        """Measure the gradients as the objective gave them, then clip them, as far as the plan asks for either."""
-        plan = self.plan
-        if plan.gradient_norms:
-            norms = {
-                f"gradient_norm.{name}": norm_of([parameter.grad])
-                for name, parameter in self._parameters
-                if parameter.grad is not None
-            }
-            self._add(norms, rows)
-        if plan.clip_value is not None:
-            clip_by_value([parameter for _, parameter in self._parameters], plan.clip_value)
-        if plan.clip_norm is not None:
-            clip_by_norm([parameter for _, parameter in self._parameters], plan.clip_norm)
-
-    def _add(self, found: dict[str, float], rows: int) -> None:
+    def _add(self, found: Mapping[str, float], rows: int) -> None:
         sums = self.sums
         for name, value in found.items():
-            sums[name] = sums.get(name, 0.0) + value * rows
+            sums[name] = sums.get(name, 0.0) + float(value) * rows
 
     def _diverged(self, what: str) -> DivergenceError:
         return DivergenceError(

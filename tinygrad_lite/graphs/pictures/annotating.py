@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, Final
 
+from tinygrad_lite.errors import GraphError
 from tinygrad_lite.graphs import labels
 from tinygrad_lite.graphs.costing.pricing import count
 from tinygrad_lite.graphs.pictures.copies import range_of
@@ -32,6 +33,10 @@ class Annotations:
         self.graph, self.view, self.sweep, self.cells = graph, view, sweep, cells
         self.measures = Measures(graph, sweep, view)
         self.findings = Findings(graph, sweep, view.report)
+        self.noted = view.notes or {}
+        unknown = [v for v in self.noted if not 0 <= v < len(graph.nodes)]
+        if unknown:
+            raise GraphError(f"notes= names the node %{unknown[0]}, and the graph has {len(graph.nodes)} nodes, from %0")
         self.effects: dict[int, list[str]] = {}
         for update in graph.updates:
             ending = ".grad" if update.what == "gradient" else ""
@@ -75,6 +80,8 @@ class Annotations:
             lines.append(labels.shortened(f"= {' = '.join(others)}"))
         for shown in self.view.show:
             lines += self._shown(cell, shown)
+        if cell.whole is None and (notes := self._notes_to(cell)):
+            lines.append(labels.shortened(range_of(notes, " … ")))
         lines += dict.fromkeys(effect for v in cell.members for effect in self.effects.get(v, ()))
         lines += self.findings.lines(cell.members)
         return tuple(line for line in lines if line)
@@ -131,13 +138,18 @@ class Annotations:
         values = self.measures.values(cell) if node.value is None or node.name else []
         return [values_in_words(values)] if values else []
 
+    def _notes_to(self, cell: Cell) -> list[str]:
+        """Return the notes to the nodes of a cell."""
+        return [labels.shown(note) for v in cell.members if (note := self.noted.get(v))]
+
     def tooltip(self, cell: Cell) -> str:
         """Return all there is to say of a cell, for who points at it."""
         first = self.graph.nodes[cell.members[0]]
         if cell.whole is not None:
             what = f"all of {cell.whole}" if cell.is_scope else f"steps in {cell.whole or 'a row'}"
             return labels.shown(f"{what}: {', '.join(line for line in self._contents(cell) if line)}")
-        line = "  ".join(part for part in (labels.listing(first), labels.place_of(first)) if part)
+        parts = (labels.listing(first), labels.place_of(first), labels.shown(self.noted.get(first.id, "")))
+        line = "  ".join(part for part in parts if part)
         if len(cell.members) == 1:
             return line
         return f"{len(cell.members)} such as {line}"

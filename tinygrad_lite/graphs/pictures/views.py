@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any, Final, Literal, Protocol, TypeAlias, TypedDict, get_args
 
@@ -56,6 +56,8 @@ class ViewOptions(TypedDict, total=False):
     """Scopes nested deeper than this are drawn as one node each."""
     fold: bool | None
     """Whether repetitions are drawn once, as ×N; by default in graphs of more than 500 nodes."""
+    notes: Mapping[int, str] | None
+    """What is written beneath nodes beside all that, by their ids."""
 
 
 @dataclass(frozen=True)
@@ -67,6 +69,7 @@ class View:
     report: Report | None = None
     depth: int | None = None
     fold: bool | None = None
+    notes: Mapping[int, str] | None = None
 
     @classmethod
     def of(cls, options: ViewOptions) -> View:
@@ -100,8 +103,14 @@ class View:
             raise ArgumentError(f"fold= is True, False, or None to fold large graphs only; got {self.fold!r}")
         if self.report is not None and not all(hasattr(self.report, name) for name in ("rows", "deltas", "departs_at")):
             raise ArgumentError(f"report= takes what tg.check_gradients(...) returns; got {type(self.report).__name__}")
+        if self.notes is not None and not _are_notes(self.notes):
+            raise ArgumentError(f"notes= takes a dict of texts by the ids of nodes; got {repr(self.notes)[:100]}")
         if self.heat == "error" and self.report is None:
             raise ArgumentError('heat="error" colours by the errors of a gradient report; give it as report=')
+
+
+def _are_notes(notes: Any) -> bool:
+    return isinstance(notes, Mapping) and all(type(v) is int and isinstance(text, str) for v, text in notes.items())
 
 
 def _names(literal: Any) -> str:

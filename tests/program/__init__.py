@@ -1,0 +1,1 @@
+"""Compiled functions against the same functions run eagerly."""
