@@ -1,4 +1,4 @@
-"""What the first call of a compiled function costs: capturing, rewriting, planning and writing, by the size of the step.
+"""What the first call of a compiled function costs, capturing, rewriting, planning and writing, by its size.
 
 python -m benchmarks.capture_and_plan [--parts]
 """
@@ -52,7 +52,7 @@ STEPS = {"chain": chain, "training step": training_step}
 
 
 def first_call(function: Step, exact: bool) -> tuple[float, float, int]:
-    """Return the seconds that the first call of a function takes compiled, those that a later one takes, and its nodes."""
+    """Return the seconds of the first call of a function compiled, those of the next, and the number of its nodes."""
     program, x = tg.compile(function, exact=exact), tg.Tensor(X)
     begin = time.perf_counter()
     program(x)

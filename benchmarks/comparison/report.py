@@ -40,7 +40,8 @@ NOTES = """
 MEMORY = """
 *Growth*: how far the process grew at most over its first 50 steps, compilation included, beyond what it held when
 imports, data and weights were there. *Later*: how far it grew beyond that peak in all rounds. *Traced*: the peak of
-what one step allocates through NumPy and Python.
+what one step allocates through NumPy and Python. torch.compile and tinygrad keep compiled kernels on
+disk: their first call takes longer where there has been none before.
 """
 
 

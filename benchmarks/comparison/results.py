@@ -37,7 +37,7 @@ class Results:
         """Write everything to `results.json` in a folder."""
         folder.mkdir(parents=True, exist_ok=True)
         self.tell_states()
-        (folder / FILE).write_text(json.dumps(asdict(self), indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+        (folder / FILE).write_text(json.dumps(asdict(self), ensure_ascii=False) + "\n", encoding="utf-8")
 
 
 def kept(folder: Path) -> Results:

@@ -133,7 +133,8 @@ BY_PRIMITIVE = {name: [case for case in CASES if case.primitive == name] for nam
 OF_FLOATS = [
     name
     for name, primitive in PRIMITIVES.items()
-    if name not in ("one_hot", "logical_and", "logical_or", "logical_not", "stop_gradient") and not primitive.draws
+    if name not in ("class_labels", "one_hot", "logical_and", "logical_or", "logical_not", "stop_gradient")
+    and not primitive.draws
 ]
 
 

@@ -49,8 +49,8 @@ def test_every_link_of_the_readme_leads_to_a_file():
     assert [target for target in targets if not (ROOT / target).exists()] == []
 
 
-def test_there_are_six_examples_under_forty_lines_each():
-    assert [path.name[:2] for path in EXAMPLES] == ["01", "02", "03", "04", "05", "06"]
+def test_there_are_seven_examples_under_forty_lines_each():
+    assert [path.name[:2] for path in EXAMPLES] == ["01", "02", "03", "04", "05", "06", "07"]
     assert max(len(path.read_text(encoding="utf-8").splitlines()) for path in EXAMPLES) < 40
 
 

@@ -32,6 +32,7 @@ EXACT = frozenset(
         "getitem",
         "set_at",
         "one_hot",
+        "class_labels",
     }
 )
 """Primitives without a kink that do not round."""

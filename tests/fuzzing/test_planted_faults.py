@@ -69,8 +69,8 @@ def _scaled(rule: Callable[..., Any]) -> Callable[..., Any]:
 
 ZERO = {("sign", 0)}
 """Rules that give zero, which cannot be scaled."""
-CAPTURED = {"contiguous"}
-"""Primitives that stand in captured sweeps alone."""
+CAPTURED = {"contiguous", "shares"}
+"""Primitives that stand in captured calls alone."""
 ONLY_IN_RULES_OF = {"prod_of_others": "prod", "zero_kept_zero": "log"}
 """Primitives that no forward runs, and so stand on a tape only where a gradient is differentiated."""
 

@@ -60,6 +60,14 @@ def _in_order() -> Iterator[Case]:
         yield Case("contiguous", label, drawn(shape), reference=lambda _, x: x)
 
 
+def _checked() -> Iterator[Case]:
+    between = lambda rng, shape: rng.uniform(0.3, 0.6, size=shape)  # where no move leaves [0, 1]
+    for label, shape in {"0-d": (), "matrix": MATRIX, "empty": (0, 3), "cube": (2, 3, 2)}.items():
+        yield Case("shares", label, drawn(shape, draw=between), reference=lambda _, x: x)
+        labels = drawn(shape, draw=lambda rng, shape: rng.integers(0, 3, shape))
+        yield Case("class_labels", label, labels, static={"width": 3}, reference=lambda _, labels, width: labels)
+
+
 def _joined(name: str) -> Any:
     return lambda xp, *xs, axis: getattr(xp, name)(xs, axis=axis)
 
@@ -217,4 +225,4 @@ def _picking() -> Iterator[Case]:
         )
 
 
-SHAPING = (*_rearranging(), *_in_order(), *_joining(), *_picking())
+SHAPING = (*_rearranging(), *_in_order(), *_checked(), *_joining(), *_picking())

@@ -108,6 +108,7 @@ SETTINGS: dict[str, tuple[dict[str, Any], ...]] = {
     "softmax_cross_entropy": ({"reduction": "mean"}, {"reduction": "sum"}, {"reduction": "none"}),
     "named": ({"name": "it"},),
     "expand_dims": ({"axis": 0}, {"axis": (0, -1)}),
+    "class_labels": ({"width": 100},),
 }
 SHAPES = ((100, 10), (100, 64), (70, 65), (300, 200), (5, 40, 6), (1000,), (7, 1), (1, 7))
 """Large enough for the order of a sum to show, with matrices narrow and wide."""
@@ -130,6 +131,10 @@ def operands_for(name: str, x: np.ndarray, rng: np.random.Generator) -> Iterator
         yield (x,)
         yield x, x[..., 0]
         yield (np.broadcast_to(x[..., :1], x.shape),)
+    elif name == "class_labels":
+        yield (np.rint(np.abs(x)).astype(int),)
+    elif name == "shares":
+        yield (np.exp(-np.abs(x)),)
     else:
         yield (x,)
 
@@ -192,3 +197,16 @@ def test_labels_are_checked_by_the_forward_alone() -> None:
     lowering = lowering_of(PRIMITIVES["softmax_cross_entropy"])
     assert lowering is not None
     np.testing.assert_allclose(lowering(logits, labels, reduction="none"), np.log([3, 3]))
+
+
+def test_an_entry_that_checks_is_lowered_to_its_operand() -> None:
+    labels, outside = np.array([0, 3]), np.array([0.5, -0.1])
+    with pytest.raises(ArgumentError, match=r"labels must lie in 0\.\.2, got 0\.\.3"):
+        PRIMITIVES["class_labels"](labels, width=3)
+    with pytest.raises(ArgumentError, match=r"lie in \[0, 1\], got -0\.1 … 0\.5"):
+        PRIMITIVES["shares"](outside)
+    class_labels, shares = (lowering_of(PRIMITIVES[name]) for name in ("class_labels", "shares"))
+    assert class_labels is not None
+    assert class_labels(labels, width=3) is labels
+    assert shares is not None
+    assert shares(outside) is outside

@@ -18,7 +18,9 @@ Made = tuple[Callable[..., Any], Sequence[tg.Tensor]]
 SCALES = (1.0, -0.5, 3.0)
 
 
-def held(make: Callable[[], Made], *arrays: np.ndarray, exact: bool = False, tolerance: float | None = None) -> tg.Program:
+def held(
+    make: Callable[[], Made], *arrays: np.ndarray, exact: bool = False, tolerance: float | None = None
+) -> tg.Program:
     """Return a program that gave in three calls, on other numbers each, what eager execution gives; cells included."""
     (compiled, cells), (eager, twins) = make(), make()
     program = tg.compile(compiled, exact=exact)

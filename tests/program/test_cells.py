@@ -19,6 +19,8 @@ VIEWS = (
     "{p}", "{p}.T", "{p}[::-1]", "{p}[:, ::-1]", "{p}.detach()", "{p}.reshape(3, 3)", "np.full((3, 3), 0.25)", "fixed",
     "{p}.T.reshape(9).reshape(3, 3)", "np.broadcast_to({p}[0], (3, 3))", "{p}[:2].T @ {p}[1:]", "x", "x.T",
 )  # fmt: skip
+RAW = ("fixed", "np.full((3, 3), 0.25)")
+"""What is an array of NumPy's, which cannot be detached."""
 COMPUTED = (
     "{p} + {q}", "{p} - 0.5 * {q}", "{p} * {q}", "{p} @ {q}", "{p} @ {q}.T", "-{p}", "np.tanh({p})", "fixed + {p}",
     "np.maximum({p}, {q})", "np.where({p} > {q}, {p}, {q})", "np.where({q} > 0, x, {p})", "np.exp(-{p} ** 2)",
@@ -43,8 +45,9 @@ def written(seed: int) -> str:
     for i in range(rng.randint(2, 9)):
         kind = rng.random()
         if kind < 0.3:
-            lines.append(f"    v{i} = {expression()}")
-            names.append(f"v{i}")
+            value = expression()
+            lines.append(f"    v{i} = {value}")
+            names += [f"v{i}"] * (value not in RAW)
         elif kind < 0.65:
             lines.append(f"    {rng.choice('abc')}.assign({expression()})")
         elif kind < 0.72:
@@ -106,6 +109,8 @@ def hold_to_eager(seed: int, compare: Any, exact: bool, calls: int) -> None:
         if call % 2:
             kept += [(cell.data, cell.numpy()) for cell in ours.cells.values()]
             kept += [(cell.detach(), cell.numpy()) for cell in ours.cells.values()]
+        for cell in eager.cells.values():  # which took the memory order of what was assigned, a program's does not
+            cell.assign(cell.numpy())
         if call == 1:
             ours.fixed *= 0.5
             eager.fixed *= 0.5

@@ -66,7 +66,7 @@ def test_a_gradient_asked_for_under_no_grad_raises_as_eagerly() -> None:
 def test_numpys_warnings_do_not_escape() -> None:
     program = tg.compile(lambda x: (np.log(x), 1 / x, np.exp(1e4 * x), np.maximum(x, 1e300)))
     for x in (np.array([-1.0, 0.0, 5.0]), np.array([-1.0, 0.0, 5.0], np.float32), np.array([0.0, 0.0, 1.0])):
-        assert np.isnan(program(x)[0].numpy()[0]) or x[0] == 0
+        assert np.isnan(np.asarray(program(x)[0])[0]) or x[0] == 0
 
 
 def test_a_requirement_that_changes_is_seen() -> None:

@@ -151,7 +151,8 @@ def test_the_source_says_which_operation_each_line_is_of():
 
 ODD = [
     "a b", "x\ny = 1", "'''", '"""', "#", "\\", "import os", "def", "run", "np", "_", " ", "λ", "v1", "c_1", "results",
-    "x" * 10_000, "\u202e", "\x00", "w.0.weight", "%s{x}", "dot", "__class__", "1", "None", "sgemm", "matmul_", "x_T", "v3_flat",
+    "x" * 10_000, "\u202e", "\x00", "w.0.weight", "%s{x}", "dot", "__class__", "1", "None", "sgemm", "matmul_",
+    "x_T", "v3_flat",
 ]  # fmt: skip
 
 

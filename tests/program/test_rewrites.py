@@ -127,17 +127,17 @@ def test_a_constant_that_is_returned_is_the_callers():
         lambda x: +x,
         lambda x: x.reshape(4, 6),
         lambda x: x.astype(np.float64),
-        lambda x: -(-x),
+        lambda x: np.negative(-x),
         lambda x: x.T.T,
         lambda x: np.broadcast_to(x, (4, 6)),
-        lambda x: -(-(x.T.T * 1.0) / 1.0),
+        lambda x: np.negative(-(x.T.T * 1.0) / 1.0),
     ],
 )
 def test_what_changes_nothing_is_left_out_and_the_result_is_not_the_argument(function):
     program = held_function(function, X, exact=True)
     assert not operations(program)
-    given = X.copy()
-    assert not np.shares_memory(program(given).numpy(), given)
+    given = tg.Tensor(X)
+    assert not np.shares_memory(program(given).data, given.data)
 
 
 @pytest.mark.parametrize(
@@ -158,7 +158,7 @@ def test_what_changes_signs_shapes_or_dtypes_stays(function, array):
 
 
 def test_what_is_negated_twice_stays_where_it_is_used_once_negated():
-    program = held_function(lambda x: (np.exp(-x), np.sin(-(-x))), X, exact=True)
+    program = held_function(lambda x: (np.exp(-x), np.sin(np.negative(-x))), X, exact=True)
     assert operations(program) == {"negative": 1, "exp": 1, "sin": 1}
 
 

@@ -52,7 +52,8 @@ def test_sums_of_matrices_are_products_with_ones(axis, keepdims):
 
 
 @pytest.mark.parametrize(
-    ("array", "axis"), [(np.ones((3, 4), int), 0), (np.ones((2, 3, 4)), 1), (np.ones((2, 3)), (0, 1)), (np.ones((0, 3)), 0)]
+    ("array", "axis"),
+    [(np.ones((3, 4), int), 0), (np.ones((2, 3, 4)), 1), (np.ones((2, 3)), (0, 1)), (np.ones((0, 3)), 0)],
 )
 def test_other_sums_are_sums(array, axis):
     assert "add_reduce" in held_function(lambda x: np.sum(x * x, axis=axis), array).source()
@@ -222,7 +223,6 @@ def test_a_training_step_does_without_blas():
 
     program = held(make, x, tolerance=1e-5)
     assert "gemm(" not in program.source()
-
 
 
 @pytest.mark.parametrize(

@@ -1,10 +1,9 @@
-"""Threads that call programs and read cells at the same time."""
+"""Threads that call one program at the same time."""
 
 from __future__ import annotations
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
 
 import numpy as np
 
@@ -24,10 +23,10 @@ def weights() -> tg.Tensor:
 def test_threads_that_call_one_program_get_their_own_results() -> None:
     program = tg.compile(lambda x: np.tanh(x @ x.T) @ x + x)
     xs = [RNG.normal(size=(20, 20)) for _ in range(4)]
-    expected = [program(x).numpy() for x in xs]
+    expected = [np.asarray(program(x)) for x in xs]
 
     def calling(i: int) -> bool:
-        return all(np.array_equal(program(xs[i]).numpy(), expected[i]) for _ in range(200))
+        return all(np.array_equal(program(xs[i]), expected[i]) for _ in range(200))
 
     with ThreadPoolExecutor(4) as pool:
         assert all(pool.map(calling, range(4)))
@@ -35,35 +34,14 @@ def test_threads_that_call_one_program_get_their_own_results() -> None:
 
 def test_threads_that_step_one_cell_lose_no_step() -> None:
     w = tg.Tensor(np.zeros(50))
-    programs = [tg.compile(lambda: w.assign(w + 1)) for _ in range(1)] * 2
+    program = tg.compile(lambda: w.assign(w + 1))
     barrier = threading.Barrier(2)
 
-    def stepping(program: Any) -> None:
+    def stepping(_: int) -> None:
         barrier.wait(10)
         for _ in range(300):
             program()
 
     with ThreadPoolExecutor(2) as pool:
-        list(pool.map(stepping, programs))
+        list(pool.map(stepping, range(2)))
     assert w.numpy().tolist() == [600.0] * 50
-
-
-def test_a_thread_that_reads_a_cell_sees_whole_values() -> None:
-    w, done = tg.Tensor(np.zeros(2000)), threading.Event()
-    program = tg.compile(lambda: w.assign(w + 1))
-    torn: list[Any] = []
-
-    def reading() -> None:
-        while not done.is_set():
-            values = w.detach()
-            first = values.numpy()
-            if not np.array_equal(first, values.numpy()):
-                torn.append(first)
-
-    reader = threading.Thread(target=reading)
-    reader.start()
-    for _ in range(2000):
-        program()
-    done.set()
-    reader.join(10)
-    assert not torn

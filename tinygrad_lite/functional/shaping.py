@@ -12,7 +12,6 @@ from tinygrad_lite import primitives as p
 from tinygrad_lite.array_interface import answers_for, fixed_index, supported_dtype
 from tinygrad_lite.mode import MODE
 from tinygrad_lite.primitives.definition import Value
-from tinygrad_lite.primitives.shaping import checked_labels
 from tinygrad_lite.tensor import Array, Operand, Tensor, as_operand, carries_gradient, values_of
 
 
@@ -166,9 +165,7 @@ def one_hot(labels: Operand, width: int, dtype: DTypeLike = np.float64) -> Value
     array([[0., 0., 1.],
            [1., 0., 0.]])
     """
-    operand = as_operand(labels)
-    checked_labels(values_of(operand), width)
-    return p.one_hot(operand, width=width, dtype=supported_dtype(dtype))
+    return p.one_hot(p.class_labels(as_operand(labels), width=width), width=width, dtype=supported_dtype(dtype))
 
 
 @answers_for(np.zeros_like)

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from tinygrad_lite import primitives as p
-from tinygrad_lite.errors import ArgumentError, ShapeError
+from tinygrad_lite.errors import ShapeError
+from tinygrad_lite.mode import MODE
 from tinygrad_lite.nn.objectives import Network, Sense, Term, Values, checked_reduction, refuse_activated
 from tinygrad_lite.tensor import Tensor, record, values_of
 
@@ -22,6 +23,14 @@ def _fitting(loss: str, prediction: Tensor, target: Values) -> Values:
             "so reshape the target, with target[:, None] for a column or tg.one_hot(labels, width) for classes"
         )
     return target if target.dtype.kind == "f" else target.astype(prediction.dtype)
+
+
+def _checked_shares(target: Values) -> Values:
+    """Return the target, or raise ArgumentError for values outside of [0, 1]; a captured call checks at each run."""
+    if MODE.get().capture is not None:
+        return record(p.shares, (target,), {})
+    p.shares(values_of(target))
+    return target
 
 
 @dataclass(frozen=True)
@@ -120,8 +129,5 @@ class BinaryCrossEntropy(Term):
         """Return the cross-entropy; raises ObjectiveError after a sigmoid, ShapeError, or ArgumentError for targets."""
         refuse_activated(net, prediction, "BinaryCrossEntropy", "sigmoid", "softmax")
         target = _fitting("BinaryCrossEntropy", prediction, target)
-        values = values_of(target)
-        if values.size and not (values.min() >= 0 and values.max() <= 1):
-            raise ArgumentError(f"targets of BinaryCrossEntropy lie in [0, 1], got {values.min()} … {values.max()}")
-        losses: Tensor = p.softplus(prediction) - target * prediction
+        losses: Tensor = p.softplus(prediction) - _checked_shares(target) * prediction
         return losses.mean() if self.reduction == "mean" else losses.sum()

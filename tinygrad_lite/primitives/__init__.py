@@ -69,6 +69,7 @@ from tinygrad_lite.primitives.reductions import (
 )
 from tinygrad_lite.primitives.shaping import (
     broadcast_to,
+    class_labels,
     concatenate,
     contiguous,
     expand_dims,
@@ -77,6 +78,7 @@ from tinygrad_lite.primitives.shaping import (
     reshape,
     scatter_add,
     set_at,
+    shares,
     stack,
     swapaxes,
     transpose,
@@ -91,6 +93,7 @@ __all__ = [
     "at_least",
     "at_most",
     "broadcast_to",
+    "class_labels",
     "concatenate",
     "contiguous",
     "cos",
@@ -135,6 +138,7 @@ __all__ = [
     "reshape",
     "scatter_add",
     "set_at",
+    "shares",
     "sigmoid",
     "sign",
     "sin",

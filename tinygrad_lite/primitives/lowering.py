@@ -92,6 +92,14 @@ def _expand_dims(x: Value, *, axis: int | tuple[int, ...]) -> Value:
     return getitem(x, index=tuple(None if i in new else slice(None) for i in range(ndim)))
 
 
+def _class_labels(labels: Value, *, width: int) -> Value:
+    return labels
+
+
+def _shares(x: Value) -> Value:
+    return x
+
+
 # ----- Reductions -----
 
 
@@ -240,6 +248,8 @@ LOWERINGS: Final[Mapping[Primitive, Lowering]] = MappingProxyType(
         neural.sigmoid: _sigmoid,
         neural.softplus: _softplus,
         shaping.expand_dims: _expand_dims,
+        shaping.class_labels: _class_labels,
+        shaping.shares: _shares,
         reductions.mean: _mean,
         reductions.var: _var,
         reductions.std: _std,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Sequence
-from typing import Any, TypeAlias
+from typing import Any, Final, TypeAlias
 
 import numpy as np
 
@@ -238,9 +238,30 @@ def checked_labels(labels: Any, width: int) -> Any:
     """Return integer class labels, or raise if one is not in 0 … width − 1 (NumPy would count back from the end)."""
     if labels.dtype.kind not in "iu":
         raise DtypeError(f"class labels must be integers, got dtype {labels.dtype}; use labels.astype(int)")
-    if labels.size and np.maximum.reduce(labels.astype(np.uintp), axis=None) >= width:  # a negative label wraps to a large number
+    unsigned = labels.astype(np.uintp)  # where a negative label is a large number
+    if labels.size and np.maximum.reduce(unsigned, axis=None) >= width:
         raise ArgumentError(f"class labels must lie in 0..{width - 1}, got {labels.min()}..{labels.max()}")
     return labels
+
+
+def _class_labels(labels: Any, *, width: int) -> Any:
+    return checked_labels(labels, width)
+
+
+def _shares(x: Any) -> Any:
+    if x.size and not (x.min() >= 0 and x.max() <= 1):
+        raise ArgumentError(f"targets of BinaryCrossEntropy lie in [0, 1], got {x.min()} … {x.max()}")
+    return x
+
+
+class_labels = Primitive("class_labels", _class_labels, None, formula="labels", flops=0, moved=0)
+"""The labels, or an error if one is not in 0 … width − 1: an entry, so that a program checks at each run."""
+
+shares = Primitive("shares", _shares, lambda g, *_: g, formula="x", cotangents=("ȳ",), flops=0, moved=0)
+"""The values, or an error if one is not in [0, 1]."""
+
+CHECKS: Final = frozenset({class_labels, shares})
+"""The entries that give their operand as it is, or raise."""
 
 
 @functools.lru_cache(maxsize=32)

@@ -1,4 +1,4 @@
-"""Products and multiples added to what is there already, w ← β w + A B and w ← β w + α g, each as one operation of BLAS."""
+"""Products and multiples added to what is there already, w ← β w + A B and w ← β w + α g: each one call of BLAS."""
 
 from __future__ import annotations
 
@@ -39,7 +39,9 @@ def with_added_products(listing: Listing) -> Listing:
         beta = writer.add(CoreValue(value.node, 1.0)) if scalar is None else writer.moved[scalar]
         inputs = (writer.moved[summand], beta, *(writer.moved[i] for i in factors))
         listing.noted("products added by BLAS")
-        writer.moved.append(writer.add(replace(value, operation=plus_product, inputs=inputs, static={}, weak=frozenset())))
+        writer.moved.append(
+            writer.add(replace(value, operation=plus_product, inputs=inputs, static={}, weak=frozenset()))
+        )
     return writer.finished()
 
 
@@ -51,9 +53,10 @@ def _sum_with_product(value: CoreValue, listing: Listing) -> tuple[int, int] | N
         return None
     for summand, other in (value.inputs, value.inputs[::-1]):
         made = listing.values[other]
-        arrays = [listing.values[i].array for i in (summand, *made.inputs)]
-        if made.operation is p.matmul and not is_scalar(listing.values[summand]) and all(_is_dense_matrix(x, value.array.dtype) for x in arrays):
-            return (summand, other) if arrays[0].shape == value.array.shape else None
+        if made.operation is p.matmul and not is_scalar(listing.values[summand]):
+            arrays = [listing.values[i].array for i in (summand, *made.inputs)]
+            if arrays[0].shape == value.array.shape and all(_is_dense_matrix(x, value.array.dtype) for x in arrays):
+                return summand, other
     return None
 
 

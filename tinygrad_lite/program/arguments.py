@@ -11,7 +11,7 @@ import numpy as np
 from tinygrad_lite.array_interface import supported_dtype
 from tinygrad_lite.capture import Capture
 from tinygrad_lite.nested import leaves_of, map_leaves, paths_of
-from tinygrad_lite.tape import Leaf, Node
+from tinygrad_lite.tape import Node
 from tinygrad_lite.tensor import Tensor, plain_array, wrap
 
 

@@ -10,10 +10,13 @@ from __future__ import annotations
 
 import ctypes
 import functools
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any, Final
 
 import numpy as np
+
+from tinygrad_lite.errors import MissingDependencyError
 
 Function = Callable[..., None]
 
@@ -75,14 +78,41 @@ def _found(name: str, kinds: str, dtype: np.dtype[Any], is_right: Callable[[Func
     return None
 
 
-def _library() -> Any:
-    """Return the BLAS that NumPy has loaded, None if it is not known which one that is."""
+@contextmanager
+def limited_threads(count: int | None) -> Iterator[None]:
+    """Let BLAS use `count` threads inside, and as many as before afterwards; None leaves it alone.
+
+    Raises MissingDependencyError without threadpoolctl.
+    """
+    if count is None:
+        yield
+        return
+    libraries = _controllers()
+    if libraries is None:
+        raise MissingDependencyError("threads= needs threadpoolctl: pip install 'tinygrad-lite[train]'")
+    before = [library.get_num_threads() for library in libraries]
+    for library in libraries:
+        library.set_num_threads(count)
+    try:
+        yield
+    finally:
+        for library, threads in zip(libraries, before, strict=True):
+            library.set_num_threads(threads)
+
+
+@functools.cache
+def _controllers() -> list[Any] | None:
+    """Return what controls the BLAS libraries that are loaded, None without threadpoolctl."""
     try:
         from threadpoolctl import ThreadpoolController
     except ImportError:
         return None
-    found = [library for library in ThreadpoolController().lib_controllers if library.internal_api == "openblas"]
+    return [library for library in ThreadpoolController().lib_controllers if library.user_api == "blas"]
+
+
+def _library() -> Any:
+    """Return the BLAS that NumPy has loaded, None if it is not known which one that is."""
+    found = [library for library in _controllers() or () if library.internal_api == "openblas"]
     own = [library for library in found if "numpy" in library.filepath]
     chosen = own or found
     return chosen[0].dynlib if len(chosen) == 1 else None
-

@@ -1,4 +1,4 @@
-"""One call of a function, captured: its graph, where the values that a replay needs come from, what it leaves behind."""
+"""One call of a function, captured: its graph, where a replay gets its values from, what it leaves behind."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import numpy as np
 from tinygrad_lite.capture import Capture, capturing
 from tinygrad_lite.errors import CompilationError, GraphError
 from tinygrad_lite.graphs.reading import graph_of
-from tinygrad_lite.graphs.recorded import Graph
+from tinygrad_lite.graphs.recorded import Graph, GraphNode
 from tinygrad_lite.nested import has_parameters, leaves_of, map_leaves
 from tinygrad_lite.primitives import Primitive, each
 from tinygrad_lite.primitives.primitive import Plan
@@ -58,18 +58,17 @@ class Captured:
     as_themselves: dict[int, Tensor]
     """The arguments, by their numbers, that a replay must be given again: what the call did, it did to them."""
 
-    def let_go(self) -> None:
-        """Keep of the graph what its values looked like, not the values, but for constants."""
-        nodes = (
-            node if node.kind == "constant" or not isinstance(node.array, np.ndarray) else replace(node, array=_absent(node.array))
-            for node in self.graph.nodes
-        )
-        self.graph = replace(self.graph, nodes=tuple(nodes))
+    def without_values(self) -> Graph:
+        """Keep of the graph what its values looked like, not the values, but for constants; return it."""
+        self.graph = replace(self.graph, nodes=tuple(map(_without_values, self.graph.nodes)))
+        return self.graph
 
     def differs_only_in_values(self, other: Captured) -> bool:
         """Return whether another call was the same computation with the same constants."""
         mine, others = ([leaf for leaf in leaves_of(c.returned) if type(leaf) is not Result] for c in (self, other))
-        return len(mine) == len(others) and all(map(same_facts, mine, others)) and same_constants(self.graph, other.graph)
+        return (
+            len(mine) == len(others) and all(map(same_facts, mine, others)) and same_constants(self.graph, other.graph)
+        )
 
 
 def captured(
@@ -114,8 +113,11 @@ def captured(
     )
 
 
-def _absent(array: np.ndarray) -> Absent:
-    return Absent(array.shape, array.dtype, array.strides)
+def _without_values(node: GraphNode) -> GraphNode:
+    array = node.array
+    if node.kind == "constant" or not isinstance(array, np.ndarray):
+        return node
+    return replace(node, array=Absent(array.shape, array.dtype, array.strides))
 
 
 def _refuse_changed_leaves(capture: Capture) -> None:

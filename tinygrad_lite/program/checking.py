@@ -39,7 +39,7 @@ def checked(replay: Replay, eagerly: Callable[[], Any], run: Callable[[], Any], 
 
 
 class _State:
-    """What a call may change, as it is now: the values of Tensors, the gradients of leaves, the states of generators."""
+    """What a call may change, as it is now: values of Tensors, gradients of leaves, states of generators."""
 
     def __init__(self, replay: Replay) -> None:
         self.tensors = [(tensor, tensor._array.copy("K")) for tensor in replay.tensors]

@@ -1,8 +1,8 @@
 """`tg.compile`: a function captured once for each kind of call, and replayed from then on.
 
-    step = tg.compile(training_step)
-    step(x, t)                          # captures, plans, runs
-    step(x, t)                          # runs
+step = tg.compile(training_step)
+step(x, t)                          # captures, plans, runs
+step(x, t)                          # runs
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from tinygrad_lite.graphs.recorded import Graph
 from tinygrad_lite.mode import MODE
 from tinygrad_lite.nested import leaves_of
 from tinygrad_lite.program.arguments import Arguments, objects_among, signature
+from tinygrad_lite.program.blas import limited_threads
 from tinygrad_lite.program.captured import captured
 from tinygrad_lite.program.checking import CALLS, checked
 from tinygrad_lite.program.contents import Contents
@@ -47,7 +48,7 @@ class Program:
 
     >>> import numpy as np, tinygrad_lite as tg
     >>> double = tg.compile(lambda x: 2 * x)
-    >>> double(np.ones(2)).numpy()
+    >>> double(np.ones(2))
     array([2., 2.])
     >>> print(double.source())
     def run(x, c_1, v2):
@@ -57,9 +58,9 @@ class Program:
     <BLANKLINE>
     """
 
-    def __init__(self, function: Callable[..., Any], is_exact: bool, is_checked: bool) -> None:
+    def __init__(self, function: Callable[..., Any], is_exact: bool, is_checked: bool, threads: int | None) -> None:
         functools.update_wrapper(self, function, updated=())
-        self._function, self._is_exact, self._is_checked = function, is_exact, is_checked
+        self._function, self._is_exact, self._is_checked, self._threads = function, is_exact, is_checked, threads
         self._kinds: dict[Any, _Kind] = {}
         self._latest: Replay | None = None
         self._captures = 0
@@ -80,7 +81,10 @@ class Program:
                 replay = self._captured(args, kwargs, found, replay)
             if self._is_checked and replay.calls_checked < CALLS:
                 return self._checked(replay, args, kwargs, leaves)
-            return replay(leaves)
+            if self._threads is None:
+                return replay(leaves)
+            with limited_threads(self._threads):
+                return replay(leaves)
 
     def __get__(self, instance: object, owner: type | None = None) -> Any:
         """Bind a compiled method to its object, as functions are."""
@@ -144,18 +148,18 @@ class Program:
             with _unchanged(kind.surroundings):
                 found = captured(self._function, Arguments(self._function, args, kwargs))
             if outdated is not None and found.differs_only_in_values(outdated.captured):
-                outdated.contents.forget(outdated.contents.changed())
+                outdated.still_right()
                 return outdated
             program = optimized(found, self._is_exact)
-            found.let_go()
+            program.listing.graph = found.without_values()
             replay = Replay(found, program, kind.surroundings)
         kind.add(replay)
         self._latest = replay
         self._captures += 1
         if self._captures == MANY:
             warnings.warn(
-                f"{self!r}: each kind of call is captured anew, by shapes, dtypes and the values of numbers; give numbers "
-                "that change as Tensors or arrays",
+                f"{self!r}: each kind of call is captured anew, by shapes, dtypes and the values of numbers; "
+                "give numbers that change as Tensors or arrays",
                 CompilationWarning,
                 stacklevel=3,
             )
@@ -224,13 +228,17 @@ def _unchanged(surroundings: Surroundings) -> Iterator[None]:
         )
     if changed:
         raise CompilationError(
-            f"the call changes {', '.join(changed)}, which a replay would not do; return what is computed, or keep it in a "
-            "Tensor and .assign() to it"
+            f"the call changes {', '.join(changed)}, which a replay would not do; "
+            "return what is computed, or keep it in a Tensor and .assign() to it"
         )
 
 
 def _generator_state(generator: Any) -> Any:
-    return generator.get_state(legacy=False) if isinstance(generator, np.random.RandomState) else generator.bit_generator.state
+    return (
+        generator.get_state(legacy=False)
+        if isinstance(generator, np.random.RandomState)
+        else generator.bit_generator.state
+    )
 
 
 def _set_generator_state(generator: Any, state: Any) -> None:
@@ -245,24 +253,35 @@ def _is_same(a: Any, b: Any) -> bool:
 
 
 @overload
-def compile(function: Callable[..., Any], *, exact: bool = False, check: bool = False) -> Program: ...
+def compile(
+    function: Callable[..., Any], *, exact: bool = False, check: bool = False, threads: int | None = None
+) -> Program: ...
 @overload
-def compile(*, exact: bool = False, check: bool = False) -> Callable[[Callable[..., Any]], Program]: ...
-def compile(function: Callable[..., Any] | None = None, *, exact: bool = False, check: bool = False) -> Any:
+def compile(
+    *, exact: bool = False, check: bool = False, threads: int | None = None
+) -> Callable[[Callable[..., Any]], Program]: ...
+def compile(
+    function: Callable[..., Any] | None = None,
+    *,
+    exact: bool = False,
+    check: bool = False,
+    threads: int | None = None,
+) -> Any:
     """Return `function` compiled: captured in its first call, replayed in the next, without allocating.
 
     A call is replayed if one of its kind was captured: same structure, shapes and dtypes of arrays and Tensors, same
-    values of all other arguments; and if what the function reads from outside, such as closures, globals and modules, is
-    the same, or other arrays of the same shapes. A whole training step, forward, backward and update, is the normal
-    case: parameters, optimizer state, learning rate and random generators are read and changed at each call. Results are
-    arrays of their own; to go back through a result, take the gradient inside.
+    values of all other arguments; and if what the function reads from outside, such as closures, globals and modules,
+    is the same, or other arrays of the same shapes. A whole training step, forward, backward and update, is the normal
+    case: parameters, optimizer state, learning rate and random generators are read and changed at each call. Results
+    are arrays of their own; to go back through a result, take the gradient inside.
 
-    Rewrites may change the last bits, unless `exact` says otherwise. With `check` the first three calls of each kind run
-    eagerly beside, and CompilationError is raised if the program does not agree. Under anomaly search, inside of another
-    traced call, and for arguments with a history the function itself runs.
+    Rewrites may change the last bits, unless `exact` says otherwise. With `check` the first three calls of each kind
+    run eagerly beside, and CompilationError is raised if the program does not agree. `threads` is how many threads BLAS
+    uses while the program runs, by default as many as elsewhere. Under anomaly search, inside of another traced call,
+    and for arguments with a history the function itself runs.
 
-    Raises DetachError where the computation would depend on the numbers, as in a branch, and CompilationError for what a
-    replay would not do again: changing other things than Tensors, drawing random numbers with NumPy itself.
+    Raises DetachError where the computation would depend on the numbers, as in a branch, and CompilationError for what
+    a replay would not do again: changing other things than Tensors, drawing random numbers with NumPy itself.
 
     >>> import numpy as np, tinygrad_lite as tg
     >>> from tinygrad_lite import nn, optim
@@ -280,7 +299,9 @@ def compile(function: Callable[..., Any] | None = None, *, exact: bool = False, 
     True
     """
     if function is None:
-        return functools.partial(compile, exact=exact, check=check)
+        return functools.partial(compile, exact=exact, check=check, threads=threads)
     if not callable(function):
         raise ArgumentError(f"compile() takes a function, got {type(function).__name__}")
-    return Program(function, exact, check)
+    if threads is not None and (not isinstance(threads, int) or threads < 1):
+        raise ArgumentError(f"threads must be a whole number from 1 on, or None, got {threads!r}")
+    return Program(function, exact, check, threads)

@@ -2,18 +2,18 @@
 
 A program reads an array that an operation was given, so its values may change. What NumPy alone computed from an array
 became a constant of the program, and that is no longer right once the array has other values: then the call is captured
-again. If that gives the same constants, the array was an operand only, and is not looked at any more.
+again. If that gives the same constants, an array that is an operand is taken to be nothing else from then on.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Sequence
 from typing import Any
 
 import numpy as np
 
 from tinygrad_lite.capture import same_numbers
-from tinygrad_lite.graphs.recorded import Graph
+from tinygrad_lite.graphs.recorded import Graph, GraphNode
 from tinygrad_lite.tensor import Tensor
 
 
@@ -40,10 +40,14 @@ class Contents:
         before, copy = self._before[place]
         return array is not before if copy is None else not same_numbers(array, copy)
 
-    def forget(self, places: Iterable[int]) -> None:
-        """Look at some places no more."""
-        for place in places:
-            del self._now[place]
+    def accept(self, operands: Container[int]) -> None:
+        """Take the values there are now for right; look no more at the `operands` among them, by their identities."""
+        for place in self.changed():
+            array = self._now[place]
+            if id(array) in operands:
+                del self._now[place]
+            else:
+                self._before[place] = array, array.copy() if self._before[place][1] is not None else None
 
     def put_back(self) -> bool:
         """Give the arrays the values that they had, and return whether they did not have them."""
@@ -59,13 +63,25 @@ def same_constants(a: Graph, b: Graph) -> bool:
     if len(a) != len(b) or (a.outputs, a.updates) != (b.outputs, b.updates):
         return False
     for x, y in zip(a.nodes, b.nodes, strict=True):
-        if (x.kind, x.operation, x.inputs, x.weak, x.shape, x.dtype) != (y.kind, y.operation, y.inputs, y.weak, y.shape, y.dtype):
+        if (x.kind, x.operation, x.inputs, x.weak, x.shape, x.dtype) != (
+            y.kind,
+            y.operation,
+            y.inputs,
+            y.weak,
+            y.shape,
+            y.dtype,
+        ):
             return False
         if not same_facts(dict(x.static), dict(y.static)):
             return False
         if x.kind == "constant" and not same_facts(x.array, y.array):
             return False
     return True
+
+
+def _computed(node: GraphNode) -> tuple[Any, ...]:
+    """Return how a value is computed, but for what is static in it."""
+    return node.kind, node.operation, node.inputs, node.weak, node.shape, node.dtype
 
 
 def same_facts(a: Any, b: Any) -> bool:

@@ -17,7 +17,7 @@ from tinygrad_lite.primitives import elementwise, neural, shaping
 from tinygrad_lite.primitives.definition import Value
 from tinygrad_lite.primitives.lowering import Lowering, lowering_of, shifted_rows, summed
 from tinygrad_lite.primitives.primitive import Primitive
-from tinygrad_lite.primitives.shaping import checked_labels
+from tinygrad_lite.primitives.shaping import CHECKS, checked_labels
 
 
 def _label_places(labels: Any, *, width: int, by_columns: bool) -> Any:
@@ -88,5 +88,7 @@ PROGRAM_LOWERINGS: Final[Mapping[Primitive, Lowering]] = MappingProxyType(
 
 
 def program_lowering_of(primitive: Primitive) -> Lowering | None:
-    """Return how a program says `primitive` in other entries, None if it is one of those."""
+    """Return how a program says `primitive` in other entries, None if it is one of those, or checks at each run."""
+    if primitive in CHECKS:
+        return None
     return PROGRAM_LOWERINGS.get(primitive) or lowering_of(primitive)

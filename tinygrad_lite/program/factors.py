@@ -32,7 +32,6 @@ class Factor(NamedTuple):
         """Return one divided by the factor."""
         return Factor(1 / self.number, tuple((i, -n) for i, n in self.powers))
 
-
     def root(self) -> Factor:
         """Return the square root of a factor whose number is positive."""
         return Factor(math.sqrt(self.number), tuple((i, n / 2) for i, n in self.powers))
@@ -55,12 +54,9 @@ def factored(value: CoreValue, listing: Listing) -> Factored | None:
         return None
     if value.operation is p.negative:
         return Factored(Factor(-1.0), inputs[0])
-    if value.operation is p.multiply:
-        pairs = ((inputs[0], inputs[1]), (inputs[1], inputs[0]))
-    elif value.operation is p.divide:
-        pairs = ((inputs[1], inputs[0]),)
-    else:
+    if value.operation not in (p.multiply, p.divide):
         return None
+    pairs = [(inputs[1], inputs[0]), (inputs[0], inputs[1])][: 2 if value.operation is p.multiply else 1]
     for scalar, source in pairs:
         array = values[source].array
         if is_scalar(values[scalar]) and not is_scalar(values[source]) and array.dtype == value.array.dtype:
@@ -87,7 +83,7 @@ def is_early(position: int, listing: Listing) -> bool:
 
 
 def written_factor(factor: Factor, writer: Writer, like: CoreValue) -> int:
-    """Add the operations that compute a factor, whose positions are those of the old listing, and return its position."""
+    """Add the operations that compute a factor, given by positions in the old listing; return its position."""
     result: int | None = None
     for position, power in factor.powers:
         for part in (*[1.0] * int(abs(power)), *([0.5] if power % 1 else [])):

@@ -55,7 +55,6 @@ class Line(Protocol):
     def flat(self, i: int | None) -> str:
         """Return a name for all of an operand, or of the result, as they lie in memory, in one axis."""
 
-
     def number(self, i: int) -> str:
         """Return an operand without axes as it stands among numbers."""
 

@@ -7,6 +7,7 @@ first. A program lets the matrix product before leave its result so, and everyth
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
@@ -46,13 +47,14 @@ def _is_elementwise(value: CoreValue) -> bool:
     return value.operation is minus_one_at or (value.operation is not None and value.operation.is_elementwise)
 
 
-def _array(is_wanted: bool, value: CoreValue, values: list[CoreValue]) -> np.ndarray:
+def _array(is_wanted: bool, value: CoreValue, values: list[CoreValue]) -> Any:
     """Return what has the shape, dtype and memory order that a value is to have."""
     array = value.array
     if value.operation is None or is_scalar(value):
         return array
     if value.operation in VIEWS and array.base is not None:
-        return value.operation.forward(values[value.inputs[0]].array, **value.static)  # type: ignore[no-any-return]  # of an array it is one
+        view: np.ndarray = value.operation.forward(values[value.inputs[0]].array, **value.static)
+        return view
     if array.ndim == 2 and (is_wanted or (_is_elementwise(value) and _is_by_columns(value, values))):
         return np.empty(array.shape[::-1], array.dtype).T
     return array

@@ -17,7 +17,6 @@ from tinygrad_lite.graphs.source.lowered import CoreValue, lowered
 from tinygrad_lite.primitives import Primitive
 from tinygrad_lite.primitives.lowering import Lowering
 
-
 CELLS = ("input", "parameter", "state")
 """The kinds of nodes whose values a program is given."""
 
@@ -110,7 +109,9 @@ class Writer:
             self._known[key] = position
         return position
 
-    def computed(self, operation: Primitive, inputs: tuple[int, ...], like: CoreValue, array: Any, **static: Any) -> int:
+    def computed(
+        self, operation: Primitive, inputs: tuple[int, ...], like: CoreValue, array: Any, **static: Any
+    ) -> int:
         """Add an operation that belongs to the same node as `like` and whose result looks like `array`."""
         return self.add(CoreValue(like.node, array, operation, inputs, static, result_of=like.result_of))
 

@@ -7,6 +7,7 @@ computed in the array of that cell where the old one is needed no more by then.
 
 from __future__ import annotations
 
+import bisect
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -34,8 +35,10 @@ class Memory:
     """The bytes of each buffer."""
     in_cells: dict[int, int] = field(default_factory=dict)
     """Each value that lies in the array of a cell, and that cell."""
-    in_place: frozenset[int] = frozenset()
+    in_place: set[int] = field(default_factory=set)
     """The values that take the place of an operand."""
+    roots: list[int] = field(default_factory=list)
+    """The value in whose memory each value lies: a view's operand, or what that is a view of, otherwise itself."""
 
     def is_in_place(self, position: int, operand: int) -> bool:
         """Return whether a value lies where one of its operands does."""
@@ -73,22 +76,30 @@ class _Planner:
     def __init__(self, listing: Listing) -> None:
         self.listing, self.values = listing, listing.values
         self.memory = Memory(frozenset(i for i, value in enumerate(self.values) if is_view(value, self.values)))
+        self.memory.roots = self._roots()
         self.holds = self._holds()
-        """The values in whose memory each value may lie, itself included."""
+        """The values in whose memory each value may lie."""
         self.last_use = self._last_uses()
         self.dying = self._dying()
         self.destinies = self._destinies()
         """The values that are to be computed in the array of a cell, and which."""
         self.occupants = {target: target for target, _ in listing.assignments}
         """What lies in the array of each cell that is assigned to."""
-        self.free: list[int] = []
+        self.free: list[tuple[int, int]] = []
+        """The buffers that nothing needs, by their sizes."""
+
+    def _roots(self) -> list[int]:
+        found: list[int] = []
+        for position, value in enumerate(self.values):
+            found.append(found[value.inputs[0]] if position in self.memory.views else position)
+        return found
 
     def _holds(self) -> list[frozenset[int]]:
         found: list[frozenset[int]] = []
         for position, value in enumerate(self.values):
             own = frozenset((position,))
             if position in self.memory.views:
-                found.append(own | found[value.inputs[0]])
+                found.append(found[value.inputs[0]])
             elif value.operation is None or is_scalar(value) or kernel_of(value, self.values):
                 found.append(own)
             else:  # what computes it may hand out its operands
@@ -149,7 +160,7 @@ class _Planner:
         for gone in self.dying[position]:
             number = self.memory.buffers.get(gone)
             if number is not None and number != inherited:
-                self.free.append(number)
+                bisect.insort(self.free, (self.memory.sizes[number], number))
 
     def _placed(self, position: int) -> int | None:
         """Give a value a place; return the number of the buffer that it took over from an operand."""
@@ -158,7 +169,7 @@ class _Planner:
             return None
         for operand in self._overwritten(position):
             if operand in memory.buffers:
-                memory.in_place |= {position}
+                memory.in_place.add(position)
                 memory.buffers[position] = memory.buffers[operand]
                 return memory.buffers[operand]
         memory.buffers[position] = self._buffer(self.values[position].array.nbytes)
@@ -171,24 +182,20 @@ class _Planner:
         if end > position or (end == position and occupant not in self._overwritten(position)):
             return False
         if end == position:
-            self.memory.in_place |= {position}
+            self.memory.in_place.add(position)
         self.memory.in_cells[position] = cell
         self.occupants[cell] = position
         return True
 
     def _buffer(self, size: int) -> int:
-        """Return a buffer of at least `size` bytes: the smallest that is free, or the largest made larger, or one more."""
+        """Return a buffer of at least `size` bytes: the smallest free one, or the largest made larger, or one more."""
         sizes = self.memory.sizes
-        large_enough = [number for number in self.free if sizes[number] >= size]
-        if large_enough:
-            number = min(large_enough, key=sizes.__getitem__)
-        elif self.free:
-            number = max(self.free, key=sizes.__getitem__)
-            sizes[number] = size
-        else:
+        if not self.free:
             sizes.append(size)
             return len(sizes) - 1
-        self.free.remove(number)
+        place = bisect.bisect_left(self.free, (size, -1))
+        _, number = self.free.pop(min(place, len(self.free) - 1))
+        sizes[number] = max(sizes[number], size)
         return number
 
 

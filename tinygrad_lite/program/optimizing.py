@@ -18,7 +18,6 @@ from tinygrad_lite.program.updates import with_folded_updates
 from tinygrad_lite.program.writing import Written, written
 from tinygrad_lite.tape import Leaf
 
-
 REWRITES: tuple[Callable[[Listing], Listing], ...] = (
     scalars_first,
     with_folded_updates,

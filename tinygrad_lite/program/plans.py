@@ -60,7 +60,10 @@ class Plan:
         yield f"  read at each call: {_listed(self.given)}"
         yield f"  constants captured: {_listed(self.constants)}"
         yield f"  rewritten: {_listed(tuple(f'{what} ×{times}' for what, times in self.rewrites.items()))}"
-        widths = [max((len(getattr(step, name)) for step in self.steps), default=0) for name in ("scope", "operation", "result")]
+        widths = [
+            max((len(getattr(step, name)) for step in self.steps), default=0)
+            for name in ("scope", "operation", "result")
+        ]
         for i, step in enumerate(self.steps):
             scope, operation, result = (
                 text.ljust(width) for text, width in zip((step.scope, step.operation, step.result), widths, strict=True)
@@ -127,7 +130,9 @@ def notes_of(optimized: Optimized) -> dict[int, str]:
     """Return, by the ids of the nodes that were captured, where their values lie and what became of them."""
     listing, memory = optimized.listing, optimized.memory
     graph, needed = listing.graph, _needed(listing.graph)
-    notes = {node.id: "folded" if node.id in needed else "not needed" for node in graph.nodes if node.operation}
+    notes = {
+        node.id: "folded" if node.id in needed else "not needed" for node in graph.nodes if node.operation is not None
+    }
     assigned = {target for target, _ in listing.assignments}
     for position, value in enumerate(listing.values):
         note = notes.get(value.node)

@@ -73,7 +73,15 @@ class Replay:
         for leaf, output in self._gradients:
             leaf.grad = None if output is None else np.asarray(outputs[output])
         returned = self.captured.returned
-        return _made(returned, outputs) if type(returned) is Result else map_leaves(lambda leaf: _made(leaf, outputs), returned)
+        return (
+            _made(returned, outputs)
+            if type(returned) is Result
+            else map_leaves(lambda leaf: _made(leaf, outputs), returned)
+        )
+
+    def still_right(self) -> None:
+        """Take note that the constants of the program are right for the values that outside arrays have now."""
+        self.contents.accept({id(source) for what, source in self._given if what == "array"})
 
     def rebase(self, surroundings: Surroundings) -> None:
         """Read arrays and Tensors that were exchanged for others of their kind from where they are now."""
@@ -89,7 +97,9 @@ class Replay:
         values = self.optimized.listing.values
         cells = [cell_array(tensor, values[target].array) for target, tensor in self._assigned]
         hold = Hold(cells)
-        self._run = self._binding.to({target: cell.array for (target, _), cell in zip(self._assigned, cells, strict=True)})
+        self._run = self._binding.to(
+            {target: cell.array for (target, _), cell in zip(self._assigned, cells, strict=True)}
+        )
         hold.count()
         self._release = weakref.finalize(self, hold.release)
         self._cells = [(tensor, cell) for (_, tensor), cell in zip(self._assigned, cells, strict=True)]
@@ -115,4 +125,6 @@ def _slots(given: Sequence[Given], surroundings: Surroundings) -> dict[int, int]
     places: dict[int, int] = {}
     for i, thing in enumerate(surroundings.found()):
         places.setdefault(id(thing), i)
-    return {i: places[id(source)] for i, (what, source) in enumerate(given) if what != "argument" and id(source) in places}
+    return {
+        i: places[id(source)] for i, (what, source) in enumerate(given) if what != "argument" and id(source) in places
+    }

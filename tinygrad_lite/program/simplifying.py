@@ -129,7 +129,8 @@ def _with_numbers(value: CoreValue, writer: Writer) -> int | None:
     if operation is None or operation.ufunc is None or not operation.is_elementwise or len(arrays) != 2:
         return None
     for i, (array, other) in enumerate(zip(arrays, arrays[::-1], strict=True)):
-        if is_constant(value.inputs[i], writer) and _is_uniform(array) and _look_alike(other, value.array) and array.dtype == other.dtype:
+        is_whole = _look_alike(other, value.array) and getattr(array, "dtype", None) == other.dtype
+        if is_whole and is_constant(value.inputs[i], writer) and _is_uniform(array):
             number = writer.add(CoreValue(value.node, np.array(array.flat[0])))
             inputs = (number, value.inputs[1]) if i == 0 else (value.inputs[0], number)
             return writer.add(replace(value, inputs=inputs))
@@ -140,7 +141,7 @@ def _is_uniform(array: Any) -> bool:
     """Return whether an array with axes holds one number only, down to its bits."""
     if not getattr(array, "shape", ()) or not array.size or array.dtype.kind != "f":
         return False
-    return array.tobytes() == array.flat[:1].tobytes() * array.size
+    return bool(array.tobytes() == array.flat[:1].tobytes() * array.size)
 
 
 RULES: tuple[Rule, ...] = (_folded, _with_numbers, _without_effect, _twice, _less_one_hot)

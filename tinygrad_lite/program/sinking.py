@@ -56,7 +56,7 @@ class _Sinking:
         if found is not None:
             requests = {value.inputs.index(found.source): own * found.factor}
         elif own != ONE:
-            requests = {i: own for i in self._ways_back(position)}
+            requests = dict.fromkeys(self._ways_back(position), own)
         if found is not None or requests:
             self.carried[position] = own
             self.requests[position] = requests

@@ -1,8 +1,8 @@
 """What a function reads from outside of itself, so that a change of it is seen before a program is replayed.
 
 A closure, global names, defaults, the object that a method belongs to, and what those hold in turn: containers, other
-functions of the user's, attributes of objects and of their classes. Each is a place that holds a thing; to look again is
-to compare identities, some 30 ns a place, and for small arrays the values.
+functions of the user's, attributes of objects and of their classes. Each is a place that holds a thing; to look again
+is to compare identities, some 30 ns a place.
 """
 
 from __future__ import annotations
@@ -53,7 +53,10 @@ class Surroundings:
         for container, length in self.lengths:
             if len(container) != length:
                 return True
-        return any(container[key] is not found for container, key, found in self.items)
+        for container, key, found in self.items:  # noqa: SIM110 - any() of a generator takes half as long again
+            if container[key] is not found:
+                return True
+        return False
 
     def key(self) -> tuple[Any, ...]:
         """Return what tells surroundings apart: arrays and plain Tensors by their kind, all else by identity."""
@@ -130,15 +133,17 @@ class Surroundings:
             thing.named_parameters()  # of which a module keeps a list from then on
         attributes = getattr(thing, "__dict__", None)
         if type(attributes) is dict:
-            yield from self._items(attributes, [key for key in attributes if not _is_internal(thing, key)])
+            own = _is_of_libraries(type(thing))
+            yield from self._items(attributes, [key for key in attributes if not _is_internal(thing, key)], not own)
         for kind in type(thing).__mro__:
             if not _is_of_libraries(kind):
                 slots = [name for name in vars(kind).get("__slots__", ()) if isinstance(name, str)]
                 yield from self._attributes(thing, slots)
                 yield from self._attributes(kind, [name for name in vars(kind) if name not in (*slots, *_OF_CLASSES)])
 
-    def _items(self, container: Any, keys: Any) -> Iterator[Any]:
-        self.lengths.append((container, len(container)))
+    def _items(self, container: Any, keys: Any, may_grow: bool = True) -> Iterator[Any]:
+        if may_grow:
+            self.lengths.append((container, len(container)))
         if len(container) <= LONGEST:
             for key in keys:
                 self.items.append((container, key, container[key]))
@@ -180,7 +185,15 @@ def kind_of(thing: Any) -> Any:
 
 # ----- What there is to look for -----
 
-_OF_CLASSES = ("__dict__", "__weakref__", "__module__", "__doc__", "__slots__", "__annotations__", "__abstractmethods__")
+_OF_CLASSES = (
+    "__dict__",
+    "__weakref__",
+    "__module__",
+    "__doc__",
+    "__slots__",
+    "__annotations__",
+    "__abstractmethods__",
+)
 
 
 def _is_leaf(thing: Any) -> bool:
@@ -199,19 +212,23 @@ def _is_of_libraries(kind: type) -> bool:
 
 
 def _is_internal(thing: Any, attribute: str) -> bool:
-    """Return whether an attribute is the library's own bookkeeping: no part of a module, and no single value."""
+    """Return whether an attribute is bookkeeping of the library's own, or a setting that its classes read once."""
     if has_parameters(thing) and attribute in ("_found", "_scope"):
         return True
     if not _is_of_libraries(type(thing)):
         return False
-    return attribute.startswith("_") or (not has_parameters(thing) and isinstance(getattr(thing, attribute), list | dict))
+    value = getattr(thing, attribute)
+    is_part = isinstance(value, Tensor | tuple) or has_parameters(value)
+    return attribute.startswith("_") or (not is_part if has_parameters(thing) else isinstance(value, list | dict))
 
 
 @functools.lru_cache(maxsize=1_000)
 def _global_names(code: CodeType) -> frozenset[str]:
     """Return the names that code looks up outside of itself, with the functions that it defines."""
     names = {
-        step.argval for step in dis.get_instructions(code) if step.opname in ("LOAD_GLOBAL", "LOAD_NAME", "STORE_GLOBAL")
+        step.argval
+        for step in dis.get_instructions(code)
+        if step.opname in ("LOAD_GLOBAL", "LOAD_NAME", "STORE_GLOBAL")
     }
     inner = (constant for constant in code.co_consts if isinstance(constant, CodeType))
     return frozenset(names).union(*map(_global_names, inner))
@@ -243,4 +260,10 @@ def _shortened(container: Any, length: int) -> list[str]:
 
 
 def _described(thing: Any) -> str:
-    return "nothing" if thing is _ABSENT else repr(thing) if isinstance(thing, int | float | str) else f"a {type(thing).__name__}"
+    return (
+        "nothing"
+        if thing is _ABSENT
+        else repr(thing)
+        if isinstance(thing, int | float | str)
+        else f"a {type(thing).__name__}"
+    )

@@ -118,13 +118,16 @@ class _Folding:
                 yield Term(factor, position)
 
     def _quotient(self, factor: Factor, dividend: int, divisor: int) -> Term:
-        """Return a quotient as a term; √(x / c) + ε below the line, as Adam has it, costs a pass less as (√x + ε √c) / √c."""
+        """Return a quotient as a term, with what can be taken out of a root below the line taken out.
+
+        √(x / c) + ε, as Adam has it, costs a pass less as (√x + ε √c) / √c.
+        """
         value = self.values[divisor]
         if value.operation is p.add and self._is_alone(divisor):
             for root, epsilon in (value.inputs, value.inputs[::-1]):
-                inner, constant = self.values[root], factor_of(epsilon, self.old) if is_scalar(self.values[epsilon]) else None
-                if inner.operation is p.sqrt and constant is not None and self._is_alone(root):
-                    source, scale = self._without_factors(inner.inputs[0])
+                constant = factor_of(epsilon, self.old) if is_scalar(self.values[epsilon]) else None
+                if self.values[root].operation is p.sqrt and constant is not None and self._is_alone(root):
+                    source, scale = self._without_factors(self.values[root].inputs[0])
                     if scale.number > 0:
                         half = scale.root()
                         return Term(factor * ~half, dividend, Root(source, constant * ~half))

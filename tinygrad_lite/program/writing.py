@@ -26,7 +26,9 @@ from tinygrad_lite.program.kernels import FUNCTIONS, kernel_of, plain_axis
 from tinygrad_lite.program.listing import Listing
 from tinygrad_lite.program.memory import Memory, is_scalar
 
-UFUNCS = {entry.ufunc.__name__: entry.ufunc for entry in vars(p).values() if isinstance(entry, p.Primitive) and entry.ufunc}
+_ENTRIES = [entry for entry in vars(p).values() if isinstance(entry, p.Primitive)]
+UFUNCS = {entry.ufunc.__name__: entry.ufunc for entry in _ENTRIES if entry.ufunc is not None}
+"""What lines call by the names of NumPy."""
 
 INFIX = {p.add: "+", p.subtract: "-", p.multiply: "*", p.divide: "/"}
 """Operators, which are faster between numbers than functions are."""
@@ -74,7 +76,8 @@ class _Writer:
         self._numbers: dict[Any, str] = {}
         self._node: int | None = None
         self._assigned = {target for target, _ in listing.assignments}
-        for self.position, self.value in enumerate(self.values):
+        for position, value in enumerate(listing.values):
+            self.position, self.value = position, value
             self._write()
         self._hand_out()
 
@@ -139,18 +142,14 @@ class _Writer:
 
     def _is_made_once(self, position: int) -> bool:
         """Return whether the array of a value is there before the program runs."""
-        while position in self.memory.views:
-            position = self.values[position].inputs[0]
+        position = self.memory.roots[position]
         if self.listing.is_constant(position):
             return True
         return position in self._assigned or position in self.memory.buffers or position in self.memory.in_cells
 
     def _name(self, position: int) -> str:
         """Return the name of an array, bound if it is made once."""
-        if position in self._text:
-            name = self._text[position]
-        else:
-            name = f"v{position}"
+        name = self._text.get(position, f"v{position}")
         if name == f"v{position}" and name not in self._bound and self._is_made_once(position):
             self._bound[name] = lambda arrays: arrays[position]
         return name
@@ -188,7 +187,10 @@ class _Writer:
         function = functools.partial(operation.forward, **self.value.static) if self.value.static else operation.forward
         name = self._identifiers.named(operation.name, "operation")
         self._names[name] = function
-        operands = [self.number(i) if is_scalar(self.values[x]) else self._name(x) for i, x in enumerate(self.value.inputs)]
+        operands = [
+            self.number(i) if is_scalar(self.values[source]) else self._name(source)
+            for i, source in enumerate(self.value.inputs)
+        ]
         return f"{name}({', '.join(operands)})"
 
     def number(self, i: int) -> str:
@@ -223,9 +225,7 @@ class _Writer:
         """Return the name of a new value, of its own if it lies in the array of a cell."""
         if is_scalar(self.values[source]):
             return self._text.get(source, f"v{source}")
-        root = source
-        while root in self.memory.views:
-            root = self.values[root].inputs[0]
+        root = self.memory.roots[source]
         if not self.listing.is_cell(root) and root in self.memory.buffers:
             return self._name(source)
         self.say(f"held{source} = {self._name(source)}.copy()")
@@ -267,10 +267,11 @@ class _Writer:
         if self.value.operation is p.where:
             return self.value.array.dtype if i else np.dtype(np.bool)
         if i not in self.value.weak and not value.is_number:
-            return value.array.dtype
+            return np.dtype(value.array.dtype)
         number = value.array if value.is_number else value.array.item()
         arrays = [self.values[j].array for j in self.value.inputs if not is_scalar(self.values[j])]
-        return np.result_type(*(array.dtype for array in arrays), type(number)(0))
+        found: np.dtype[Any] = np.result_type(*(array.dtype for array in arrays), type(number)(0))
+        return found
 
     def array(self, i: int) -> Any:
         return self.values[self.value.inputs[i]].array
@@ -302,7 +303,6 @@ class _Writer:
             self._bound[name] = lambda arrays: arrays[position].ravel("K")
         return name
 
-
     def rounded(self, i: int) -> str:
         number, kind = self.known(i), self.value.array.dtype.type
         if number is not None:
@@ -332,4 +332,3 @@ class _Writer:
 
 def _tuple(parts: list[str]) -> str:
     return f"({', '.join(parts)}{',' * (len(parts) == 1)})"
-

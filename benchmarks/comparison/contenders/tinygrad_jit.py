@@ -8,6 +8,7 @@ os.environ.setdefault("DEV", "CPU")
 os.environ.setdefault("TRAINING", "1")  # its optimizers refuse to step without
 
 from tinygrad import Device, Tensor, TinyJit, dtypes, nn
+from tinygrad.helpers import DEFAULT_FLOAT
 
 from benchmarks.comparison.jobs import Job, Jobs, scalar_chain
 from benchmarks.comparison.workloads import CHAIN_LINKS, L2, Problem
@@ -30,7 +31,7 @@ def wait(_result: Tensor) -> None:
 
 def training(problem: Problem) -> Job:
     if problem.workload.dtype == "float64":
-        dtypes.default_float = dtypes.float64  # or the learning rate would be rounded to float32
+        DEFAULT_FLOAT.value = "float64"  # or the learning rate would be rounded to float32
     activation = ACTIVATIONS[problem.workload.activation]
     parameters = [Tensor(parameter).realize() for parameter in problem.parameters]
     weights, biases = parameters[::2], parameters[1::2]

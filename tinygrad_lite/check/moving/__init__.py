@@ -28,7 +28,7 @@ PROBED = 16
 """How many entries, spread over the parameter, say how large the patches get."""
 
 RULES: dict[Primitive, Rule] = {
-    **dict.fromkeys((p.astype, p.weighted_sum, p.contiguous, p.zero_kept_zero), elementwise),
+    **dict.fromkeys((p.astype, p.weighted_sum, p.contiguous, p.shares, p.zero_kept_zero), elementwise),
     **dict.fromkeys(
         (p.max, p.min, p.prod, p.prod_of_others, p.var, p.std, p.softmax, p.log_softmax, p.logsumexp),
         reductions.over_axes,

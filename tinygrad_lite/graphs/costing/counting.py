@@ -17,7 +17,7 @@ from typing import Any, Literal, NamedTuple, TypeAlias
 import numpy as np
 
 from tinygrad_lite.graphs.costing import pricing
-from tinygrad_lite.graphs.explaining.naming import extent_of
+from tinygrad_lite.graphs.explaining.naming import behind_checks, extent_of
 from tinygrad_lite.graphs.pictures.sweeps import sweep_of
 from tinygrad_lite.graphs.recorded import Graph, GraphNode
 from tinygrad_lite.graphs.scopes import path_to
@@ -213,7 +213,7 @@ def _read_back(graph: Graph) -> set[int]:
             unread = set(plan.unread)
             found.update(source for i, source in enumerate(node.inputs) if i not in unread)
             found.update([node.id] if plan.keeps_output else [])
-    return found
+    return {behind_checks(graph.nodes[i], graph.nodes).id for i in found}
 
 
 def _looked_at(node: GraphNode, graph: Graph) -> GraphNode:

@@ -26,6 +26,7 @@ from tinygrad_lite.primitives import matmul
 from tinygrad_lite.primitives.definition import Rule
 from tinygrad_lite.primitives.formulas import Written, resolved, written
 from tinygrad_lite.primitives.latex import latex_of_text
+from tinygrad_lite.primitives.shaping import CHECKS
 
 LONGEST_SOURCE = 12
 """How many lines of a rule without a formula are shown."""
@@ -142,11 +143,15 @@ class _Deriving:
         return (node.id in self.uses or node.id == self.result) and not node.carries
 
     def _forward(self) -> list[GraphNode]:
-        """Return what the result was computed from, itself included; numbers are shown where they are used."""
+        """Return what the result was computed from, itself included, without checks that no gradient passes.
+
+        Numbers are shown where they are used.
+        """
         needed = {self.result}
         for node in reversed(self.graph.nodes[: self.result + 1]):
             if node.id in needed:
                 needed.update(node.inputs)
+        needed -= {node.id for node in self.graph.nodes if node.operation in CHECKS and not node.carries}
         return [node for node in self.graph.nodes if node.id in needed and (node.value is None or node.name)]
 
     # ----- What is said -----

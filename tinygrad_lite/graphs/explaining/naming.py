@@ -12,7 +12,7 @@ from __future__ import annotations
 import math
 import re
 from collections import ChainMap, Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import numpy as np
@@ -20,6 +20,7 @@ import numpy as np
 from tinygrad_lite.graphs.labels import brief, shortened, shown
 from tinygrad_lite.primitives.formulas import Written, indexed
 from tinygrad_lite.primitives.latex import latex_of_text, latex_of_word
+from tinygrad_lite.primitives.shaping import CHECKS
 
 if TYPE_CHECKING:
     from tinygrad_lite.graphs.recorded import Graph, GraphNode
@@ -53,6 +54,13 @@ def extent_of(node: GraphNode) -> Extent:
     return Extent(node.shape, node.dtype)
 
 
+def behind_checks(node: GraphNode, nodes: Sequence[GraphNode]) -> GraphNode:
+    """Return the value that a check handed on, the node itself if it is none."""
+    while node.operation in CHECKS:
+        node = nodes[node.inputs[0]]
+    return node
+
+
 class Names:
     """The names of a graph's values, and of the derivatives of `result` by them."""
 
@@ -68,7 +76,9 @@ class Names:
         self.result = self.of(graph.nodes[result])
 
     def of(self, node: GraphNode) -> Written:
-        """Return what a value is called, or the number that it is."""
+        """Return what a value is called, or the number that it is; a check that no gradient passes is not seen."""
+        if not node.carries:
+            node = behind_checks(node, self.nodes)
         is_scalar = node.shape == ()
         if node.id in self._given:
             return Written(self._given[node.id], _latex_of_name(self._given[node.id]), is_scalar)

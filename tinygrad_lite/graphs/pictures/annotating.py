@@ -36,7 +36,9 @@ class Annotations:
         self.noted = view.notes or {}
         unknown = [v for v in self.noted if not 0 <= v < len(graph.nodes)]
         if unknown:
-            raise GraphError(f"notes= names the node %{unknown[0]}, and the graph has {len(graph.nodes)} nodes, from %0")
+            raise GraphError(
+                f"notes= names the node %{unknown[0]}, and the graph has {len(graph.nodes)} nodes, from %0"
+            )
         self.effects: dict[int, list[str]] = {}
         for update in graph.updates:
             ending = ".grad" if update.what == "gradient" else ""

@@ -1,7 +1,8 @@
 """Which nodes of a graph belong to its backward sweep, and how each belongs to the forward computation.
 
 A sweep contains nodes that only keep a promise, such as the order of an array in memory. Where the recorded values
-show that they changed nothing, pictures leave them out: what used them is drawn using what they passed on.
+show that they changed nothing, pictures leave them out: what used them is drawn using what they passed on. So they do
+with checks, which never change anything.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from tinygrad_lite.capture import same_numbers
+from tinygrad_lite.primitives.shaping import CHECKS
 
 if TYPE_CHECKING:
     from tinygrad_lite.graphs.recorded import Graph, GraphNode
@@ -43,13 +45,15 @@ def sweep_of(graph: Graph) -> Sweep:
     rises = _rising(graph)
     sweep = Sweep(list(range(len(graph.nodes))), rises, list(range(len(graph.nodes))))
     for node in graph.nodes:
-        if rises[node.id] and node.primitive in PASSED_ON:
+        if node.operation in CHECKS:
+            sweep.drawn_as[node.id] = sweep.drawn_as[node.inputs[0]]
+        elif rises[node.id] and node.primitive in PASSED_ON:
             passed = sweep.drawn_as[node.inputs[PASSED_ON[node.primitive]]]
             if rises[passed] and _same(node, graph.nodes[passed]):
                 sweep.drawn_as[node.id] = passed
     for value, cotangent in graph.cotangents:
         drawn = sweep.drawn_as[cotangent]
-        if rises[drawn]:
+        if rises[drawn] and graph.nodes[value].operation not in CHECKS:
             sweep.values_of.setdefault(drawn, []).append(value)
             sweep.cotangent_of[value] = drawn
     _own(graph, sweep)

@@ -21,6 +21,8 @@ class Identifiers:
     def __init__(self, taken: Iterable[str] = ()) -> None:
         self._taken = {*_RESERVED, *taken}
         self._counts: dict[str, int] = {}
+        self._last: dict[str, int] = {}
+        """The number that was last given out with a name, for there may be many of one name."""
 
     def named(self, name: str, otherwise: str) -> str:
         """Return a new identifier that reads like `name`, or like `otherwise` if nothing of it can be kept.
@@ -42,11 +44,12 @@ class Identifiers:
         return self._unique(f"{stem}_{self._counts[stem]}")
 
     def _unique(self, base: str) -> str:
-        found, count = base, 1
+        found, count = base, self._last.get(base, 1)
         while found in self._taken:
             count += 1
             found = f"{base}_" if count == 2 and base in _RESERVED else f"{base}_{count}"
         self._taken.add(found)
+        self._last[base] = count
         return found
 
 

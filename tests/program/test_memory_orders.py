@@ -1,0 +1,106 @@
+"""What a program is given may lie in memory in any order, another at each call."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+import tinygrad_lite as tg
+from tests.program.comparing import assert_near
+
+RNG = np.random.default_rng(7)
+
+ORDERS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
+    "by rows": lambda x: x,
+    "by columns": np.asfortranarray,
+    "every second": lambda x: np.repeat(np.repeat(x, 2, axis=0), 2, axis=1)[::2, ::2],
+    "every second, by columns": lambda x: np.asfortranarray(np.repeat(np.repeat(x, 2, axis=0), 2, axis=1))[::2, ::2],
+    "backwards": lambda x: x[::-1, ::-1].copy()[::-1, ::-1],
+    "rows backwards, by columns": lambda x: np.asfortranarray(x[::-1])[::-1],
+    "a part of a larger matrix": lambda x: np.pad(x, 3)[3:-3, 3:-3],
+}
+"""The same numbers, laid out otherwise."""
+
+ASSIGNED: dict[str, Callable[[np.ndarray], Any]] = {
+    **ORDERS,
+    "a Tensor that is transposed": lambda x: tg.Tensor(x.T).T,
+    "a part of a Tensor": lambda x: tg.Tensor(np.repeat(x, 2, axis=1))[:, ::2],
+}
+"""What a cell may be assigned."""
+
+STEPS: dict[str, Callable[[tg.Tensor, Any], Any]] = {
+    "a product that is added": lambda w, a: w.assign(0.5 * w + a @ np.eye(120)),
+    "a product from the left": lambda w, a: w.assign(0.5 * w + np.eye(100) @ a),
+    "a transposed product": lambda w, a: w.assign((0.5 * w.T + a.T @ np.eye(100)).T * 1.0),
+    "a multiple that is added": lambda w, a: w.assign(0.9 * w + 0.1 * a),
+    "a transposed multiple": lambda w, a: w.assign((0.9 * w.T + 0.1 * a.T).T * 1.0),
+    "a loss on labels": lambda w, a: w.assign(tg.softmax_cross_entropy(a, np.arange(100)) * w),
+    "sums": lambda w, a: w.assign(w * np.sum(a, axis=0) + np.sum(a, axis=1, keepdims=True)),
+    "a flat copy": lambda w, a: w.assign(w + a.reshape(-1)[::-1].reshape(100, 120)),
+    "a softmax": lambda w, a: w.assign(w + tg.softmax(a, axis=-1)),
+}
+
+
+def values() -> np.ndarray:
+    return RNG.normal(size=(100, 120))
+
+
+def cell() -> tg.Tensor:
+    return tg.Tensor(np.linspace(-1, 1, 12_000).reshape(100, 120), name="w")
+
+
+@pytest.mark.parametrize("first", ORDERS)
+@pytest.mark.parametrize("step", STEPS.values(), ids=STEPS)
+def test_arguments_may_lie_in_any_order(step, first):
+    w, twin = cell(), cell()
+    program = tg.compile(lambda a: step(w, a))
+    for order in (first, *ORDERS):
+        a = ORDERS[order](values())
+        program(a)
+        step(twin, tg.Tensor(a))
+        assert_near(w.data, twin.data, order)
+
+
+@pytest.mark.parametrize("first", ASSIGNED)
+@pytest.mark.parametrize("step", STEPS.values(), ids=STEPS)
+def test_cells_that_are_read_may_lie_in_any_order(step, first):
+    (w, read), (twin, other) = ((cell(), tg.Tensor(np.zeros((100, 120)))) for _ in range(2))
+    program = tg.compile(lambda: step(w, read))
+    for order in (first, *ASSIGNED):
+        a = values()
+        for tensor in (read, other):
+            tensor.assign(ASSIGNED[order](a))
+        program()
+        step(twin, other)
+        assert_near(w.data, twin.data, order)
+
+
+@pytest.mark.parametrize("step", STEPS.values(), ids=STEPS)
+def test_arrays_and_tensors_that_are_exchanged_may_lie_in_any_order(step):
+    w, twin, held = cell(), cell(), {}
+    programs = {name: tg.compile(lambda name=name: step(w, held[name])) for name in ("array", "tensor")}
+    for order in ORDERS:
+        held["array"] = ORDERS[order](values())
+        programs["array"]()
+        step(twin, tg.Tensor(held["array"]))
+        assert_near(w.data, twin.data, order)
+        held["tensor"] = tg.Tensor(np.ones((1, 1))) + ORDERS[order](values())
+        programs["tensor"]()
+        step(twin, held["tensor"])
+        assert_near(w.data, twin.data, order)
+
+
+@pytest.mark.parametrize("step", STEPS.values(), ids=STEPS)
+def test_the_cell_that_is_assigned_to_may_lie_in_any_order(step):
+    w, twin = cell(), cell()
+    program = tg.compile(lambda a: step(w, a))
+    for order in ASSIGNED:
+        a, b = values(), values()
+        for tensor in (w, twin):
+            tensor.assign(ASSIGNED[order](b))
+        program(a)
+        step(twin, tg.Tensor(a))
+        assert_near(w.data, twin.data, order)
