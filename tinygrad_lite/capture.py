@@ -89,18 +89,13 @@ class Capture:
             position = self.positions.get(id(tensor._array)) if known is None else known.position
             if position is None or (known is None and self.steps[position].kind != "operation"):
                 position = self._add_cell(tensor, "parameter", tensor.name, None)
-        if self._is_constant(position):  # copied, cast, laid out: it begins here all the same
-            self.steps[position] = Step("parameter", self.steps[position].array)
-        elif self.steps[position].kind in ("constant", "state"):
+        if self.steps[position].kind in ("constant", "state"):
             self.steps[position].kind = "parameter"
         self.nodes[tensor._node] = position  # type: ignore[index]  # it has just got one
 
-    def _is_constant(self, position: int) -> bool:
-        """Return whether a value is the result of operations on one constant."""
-        step = self.steps[position]
-        while step.kind == "operation" and len(step.inputs) == 1:
-            step = self.steps[step.inputs[0]]
-        return step.kind == "constant" and step is not self.steps[position]
+    def knows(self, array: Array) -> bool:
+        """Return whether an array is a value of the call."""
+        return id(array) in self.positions
 
     def copied(self, data: Tensor | Array, dtype: np.dtype[Any] | None) -> Array:
         """Return an array of its own, of `dtype` if one is given, for a Tensor that is made of another's values."""

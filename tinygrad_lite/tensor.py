@@ -247,7 +247,7 @@ class Tensor(ArrayInterface):
         capture = MODE.get().capture
         if isinstance(data, Tensor):
             data._refuse_to_cut("Tensor()")
-        if capture is not None and isinstance(data, Tensor | ndarray):
+        if capture is not None and (isinstance(data, Tensor) or capture.knows(data)):
             array = capture.copied(data, None if dtype is None else np.dtype(dtype))
         else:
             values = data._array if isinstance(data, Tensor) else plain_array(data)

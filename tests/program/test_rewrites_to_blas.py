@@ -118,6 +118,13 @@ def test_what_is_small_or_broadcast_or_no_product_is_added_by_numpy(update, star
     assert "plus_product" not in operations(held(accumulator(update, start), *operands))
 
 
+@pytest.mark.parametrize(
+    "update", [lambda w: w + w @ w, lambda w: w + w.T @ w, lambda w: 0.5 * w + 0.5 * w.T, lambda w: w @ w + 0.5 * w]
+)
+def test_a_weight_may_be_its_own_factor(update):
+    held(accumulator(update, LARGE[:, :100] / 10))
+
+
 def test_integers_and_exact_programs_are_added_by_numpy():
     whole = RNG.integers(-5, 5, (100, 120))
     programs = [

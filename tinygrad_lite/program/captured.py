@@ -107,7 +107,7 @@ def captured(
         graph_of(capture.steps, tuple(outputs), effects, capture.cotangents),
         given,
         returned,
-        gradients,
+        {leaf: position for leaf, position in gradients.items() if leaf in leaves},
         {leaf: leaf.grad is not None for leaf in leaves},
         {number: t for number, t in arguments.stand_ins.items() if t is arguments.leaves[number]},
     )

@@ -265,7 +265,6 @@ KERNELS: Final[Mapping[Primitive, Kernel]] = MappingProxyType(
         p.minimum: _extreme,
         p.where: _where,
         p.zero_kept_zero: _zero_kept_zero,
-        p.zero_kept_zero: _zero_kept_zero,
         p.astype: _copied,
         p.contiguous: _copied,
         p.broadcast_to: _copied,
@@ -316,11 +315,19 @@ def overwritable(value: CoreValue) -> Iterator[int]:
         yield value.inputs[0]
 
 
+def _laid_out(x: np.ndarray, like: np.ndarray) -> np.ndarray:
+    """Return a copy of an array in the memory order of another one of its shape."""
+    copy = np.empty_like(like)
+    np.copyto(copy, x)
+    return copy
+
+
 FUNCTIONS: Final[Mapping[str, Callable[..., Any]]] = MappingProxyType(
     {
         **{f"{name}_reduce": getattr(np, name).reduce for name in ("add", "multiply", "maximum", "minimum")},
         **{name: getattr(np, name) for name in ("copyto", "dot", "matmul", "concatenate", "stack", "asarray")},
         "add_at": np.add.at,
+        "laid_out": _laid_out,
         "checked_labels": p.shaping.checked_labels,
     }
 )

@@ -132,8 +132,9 @@ def _with_numbers(value: CoreValue, writer: Writer) -> int | None:
         is_whole = _look_alike(other, value.array) and getattr(array, "dtype", None) == other.dtype
         if is_whole and is_constant(value.inputs[i], writer) and _is_uniform(array):
             number = writer.add(CoreValue(value.node, np.array(array.flat[0])))
-            inputs = (number, value.inputs[1]) if i == 0 else (value.inputs[0], number)
-            return writer.add(replace(value, inputs=inputs))
+            changed = replace(value, inputs=(number, value.inputs[1]) if i == 0 else (value.inputs[0], number))
+            found = _without_effect(changed, writer)
+            return writer.add(changed) if found is None else found
     return None
 
 

@@ -24,7 +24,7 @@ from tinygrad_lite.graphs.source.spelling import Term, spelled
 from tinygrad_lite.program.blas import LETTERS, multiples_added, product_added
 from tinygrad_lite.program.kernels import FUNCTIONS, kernel_of, plain_axis
 from tinygrad_lite.program.listing import Listing
-from tinygrad_lite.program.memory import Memory, is_scalar
+from tinygrad_lite.program.memory import Memory, is_scalar, without_values
 
 _ENTRIES = [entry for entry in vars(p).values() if isinstance(entry, p.Primitive)]
 UFUNCS = {entry.ufunc.__name__: entry.ufunc for entry in _ENTRIES if entry.ufunc is not None}
@@ -264,13 +264,15 @@ class _Writer:
     def _dtype_among_arrays(self, i: int) -> np.dtype[Any]:
         """Return the dtype that an operand without axes takes part with: one that is weak takes that of the others."""
         value = self.values[self.value.inputs[i]]
+        found: np.dtype[Any]
         if self.value.operation is p.where:
-            return self.value.array.dtype if i else np.dtype(np.bool)
-        if i not in self.value.weak and not value.is_number:
-            return np.dtype(value.array.dtype)
-        number = value.array if value.is_number else value.array.item()
-        arrays = [self.values[j].array for j in self.value.inputs if not is_scalar(self.values[j])]
-        found: np.dtype[Any] = np.result_type(*(array.dtype for array in arrays), type(number)(0))
+            found = self.value.array.dtype if i else np.dtype(np.bool)
+        elif i not in self.value.weak and not value.is_number:
+            found = value.array.dtype
+        else:
+            number = value.array if value.is_number else value.array.item()
+            arrays = [self.values[j].array for j in self.value.inputs if not is_scalar(self.values[j])]
+            found = np.result_type(*(array.dtype for array in arrays), type(number)(0))
         return found
 
     def array(self, i: int) -> Any:
@@ -298,7 +300,7 @@ class _Writer:
         position = self.position if i is None else self.value.inputs[i]
         name = f"{self._name(position)}_flat"
         if not self._is_made_once(position):
-            self.say(f'{name} = {self._name(position)}.ravel("K")')
+            self.say(f'{name} = {self._as_captured(position)}.ravel("K")')
         elif name not in self._bound:
             self._bound[name] = lambda arrays: arrays[position].ravel("K")
         return name
@@ -313,11 +315,18 @@ class _Writer:
             self.say(f"{self._numbers[key]} = float(np.{kind.__name__}({self.number(i)}))")
         return self._numbers[key]
 
+    def _as_captured(self, position: int) -> str:
+        """Return the name of an array that is given at each call, laid out as it was when the call was captured."""
+        name, array = self._name(position), self.values[position].array
+        held, like = f"{name}_as_captured", self.bound(without_values(array))
+        self.say(f"{held} = {name} if {name}.strides == {array.strides} else laid_out({name}, {like})")
+        return held
+
     def address(self, i: int | None) -> str:
         position = self.position if i is None else self.value.inputs[i]
         name = self._name(position)
         if not self._is_made_once(position):
-            return f"{name}.ctypes.data"
+            return f"{self._as_captured(position)}.ctypes.data"
         self._bound.setdefault(f"{name}_at", lambda arrays: arrays[position].ctypes.data)
         return f"{name}_at"
 
