@@ -1,4 +1,4 @@
-"""What a program is given may lie in memory in any order, another at each call."""
+"""What a program lays out otherwise; and what it is given may lie in memory in any order, another at each call."""
 
 from __future__ import annotations
 
@@ -10,8 +10,28 @@ import pytest
 
 import tinygrad_lite as tg
 from tests.program.comparing import assert_near
+from tests.program.rewriting import held_function, operations
 
 RNG = np.random.default_rng(7)
+
+# ----- Narrow matrices by columns -----
+
+
+def test_the_product_before_a_softmax_is_laid_out_by_columns():
+    def function(x, w):
+        return tg.softmax(x @ w.T, axis=-1).sum(axis=0)
+
+    x, w = RNG.normal(size=(50, 8)), RNG.normal(size=(4, 8))
+    assert "contiguous" not in operations(held_function(function, x, w))
+    assert operations(held_function(function, x, w, exact=True))["contiguous"] == 1
+
+
+def test_what_was_there_before_is_laid_out_anew_by_a_copy():
+    program = held_function(lambda x: tg.softmax(x, axis=-1), RNG.normal(size=(50, 4)))
+    assert operations(program)["contiguous"] == 1
+
+
+# ----- What is given -----
 
 ORDERS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
     "by rows": lambda x: x,

@@ -1,4 +1,4 @@
-"""Memory orders, sums by products, and what BLAS adds while it multiplies."""
+"""Sums by products, and what BLAS adds while it multiplies."""
 
 from __future__ import annotations
 
@@ -20,23 +20,6 @@ A, B = RNG.normal(size=(100, 7)), RNG.normal(size=(7, 120))
 needs_blas = pytest.mark.skipif(
     blas.product_added(np.dtype(np.float64)) is None, reason="the BLAS of NumPy is not known here"
 )
-
-# ----- Memory orders -----
-
-
-def test_the_product_before_a_softmax_is_laid_out_by_columns():
-    def function(x, w):
-        return tg.softmax(x @ w.T, axis=-1).sum(axis=0)
-
-    x, w = RNG.normal(size=(50, 8)), RNG.normal(size=(4, 8))
-    assert "contiguous" not in operations(held_function(function, x, w))
-    assert operations(held_function(function, x, w, exact=True))["contiguous"] == 1
-
-
-def test_what_was_there_before_is_laid_out_anew_by_a_copy():
-    program = held_function(lambda x: tg.softmax(x, axis=-1), RNG.normal(size=(50, 4)))
-    assert operations(program)["contiguous"] == 1
-
 
 # ----- Sums -----
 
@@ -122,7 +105,12 @@ def test_what_is_small_or_broadcast_or_no_product_is_added_by_numpy(update, star
     "update", [lambda w: w + w @ w, lambda w: w + w.T @ w, lambda w: 0.5 * w + 0.5 * w.T, lambda w: w @ w + 0.5 * w]
 )
 def test_a_weight_may_be_its_own_factor(update):
-    held(accumulator(update, LARGE[:, :100] / 10))
+    held(accumulator(update, LARGE[:, :100] / 100))
+
+
+@pytest.mark.parametrize("factor", [0.0, 2.0, -1.0])
+def test_a_value_may_be_added_to_a_multiple_of_itself(factor):
+    held_function(lambda x, c: np.sin(x) + c * np.sin(x), LARGE, np.array(factor))
 
 
 def test_integers_and_exact_programs_are_added_by_numpy():

@@ -33,6 +33,9 @@ UFUNCS = {entry.ufunc.__name__: entry.ufunc for entry in _ENTRIES if entry.ufunc
 INFIX = {p.add: "+", p.subtract: "-", p.multiply: "*", p.divide: "/"}
 """Operators, which are faster between numbers than functions are."""
 
+LONGEST_DOT = 1_000
+"""How long a vector may be for a product with ones to add it up as NumPy does: sooner, and as exactly."""
+
 REDUCTIONS = {p.sum: "add_reduce", p.prod: "multiply_reduce", p.max: "maximum_reduce", p.min: "minimum_reduce"}
 
 
@@ -174,11 +177,18 @@ class _Writer:
                 return f" {INFIX[operation]} ".join(operands)
             if operation.ufunc is not None and operation is not p.power:  # numbers have a power of their own
                 return f"{operation.ufunc.__name__}({', '.join(operands)})"
+        elif operation is p.sum and not self.is_exact and self._is_vector_of_floats(inputs[0]):
+            array = self.values[inputs[0]].array
+            return f"dot({self._name(inputs[0])}, {self.bound(np.ones(array.shape, array.dtype))})"
         elif operation in REDUCTIONS:
             return f"{REDUCTIONS[operation]}({self._name(inputs[0])}, {plain_axis(self.value.static['axis'])})"
         elif operation is p.matmul:
             return f"dot({self._name(inputs[0])}, {self._name(inputs[1])})"
         return f"asarray({self._called()})[()]"
+
+    def _is_vector_of_floats(self, position: int) -> bool:
+        array = self.values[position].array
+        return bool(array.ndim == 1 and array.dtype.kind == "f" and 0 < array.size <= LONGEST_DOT)
 
     def _called(self) -> str:
         """Return a call of the forward itself."""
