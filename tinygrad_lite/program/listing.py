@@ -16,9 +16,15 @@ from tinygrad_lite.graphs.recorded import Graph
 from tinygrad_lite.graphs.source.lowered import CoreValue, lowered
 from tinygrad_lite.primitives import Primitive
 from tinygrad_lite.primitives.lowering import Lowering
+from tinygrad_lite.primitives.shaping import CHECKS
+from tinygrad_lite.program.entries import label_places
 
 CELLS = ("input", "parameter", "state")
 """The kinds of nodes whose values a program is given."""
+
+
+CHECKING = CHECKS | {label_places}
+"""Operations that are run though nothing comes of them, for they may raise."""
 
 
 class Assignment(NamedTuple):
@@ -141,7 +147,7 @@ def without_dead(listing: Listing) -> Listing:
         needed[position] = 1
     for position in reversed(range(len(values))):
         operation = values[position].operation
-        if operation is not None and operation.draws:  # what is drawn next depends on it
+        if operation is not None and (operation.draws or operation in CHECKING):  # draws change what is drawn next
             needed[position] = 1
         if needed[position]:
             for source in values[position].inputs:

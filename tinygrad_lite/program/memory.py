@@ -146,9 +146,12 @@ class _Planner:
     def _overwritten(self, position: int) -> Iterator[int]:
         """Yield the operands in whose place a value can be computed, because nothing else needs them."""
         value = self.values[position]
+        is_by_element = value.operation is not None and value.operation.is_elementwise
         for operand in overwritable(value):
             is_last = self.last_use[operand] <= position
-            others = (i for i in value.inputs if i != operand)
+            others = [i for i in value.inputs if i != operand]
+            if value.inputs.count(operand) > 1 and not is_by_element:
+                continue  # it is still read elsewhere when its place is written to
             if is_last and self._are_alike(operand, position) and all(operand not in self.holds[i] for i in others):
                 yield operand
 

@@ -109,11 +109,10 @@ def _less_one_hot(value: CoreValue, writer: Writer) -> int | None:
     left, right = (writer.values[i] for i in value.inputs)
     if right.operation is not p.one_hot or left.array.ndim != 2 or not _fits(left.array, right.array):
         return None
-    labels = writer.values[right.inputs[0]].array
-    width, by_columns = left.array.shape[1], lies_by_columns(left.array)
-    places = writer.computed(
-        label_places, right.inputs, value, np.empty(labels.size, np.intp), width=width, by_columns=by_columns
-    )
+    labels, width = writer.values[right.inputs[0]], left.array.shape[1]
+    source = labels.inputs[0] if labels.operation is p.class_labels else right.inputs[0]  # which places check as well
+    array, by_columns = np.empty(labels.array.size, np.intp), lies_by_columns(left.array)
+    places = writer.computed(label_places, (source,), value, array, width=width, by_columns=by_columns)
     writer.old.noted("one-hot matrices as places")
     return writer.computed(minus_one_at, (value.inputs[0], places), value, left.array)
 
