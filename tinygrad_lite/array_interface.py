@@ -305,12 +305,14 @@ class ArrayInterface(refusals.Refusals):
         self._refuse_to_fix(conversion)
 
     def _refuse_to_fix(self, conversion: str) -> None:
-        if MODE.get().capture is not None:
-            raise DetachError(
+        capture = MODE.get().capture
+        if capture is not None:
+            capture.refusal = (
                 f"{conversion} of a Tensor of shape {self.shape} while its computation is traced: the number would be "
                 "a constant of the graph; keep computing with the Tensor itself, choose with np.where instead of by a "
                 "branch, and return what is to be looked at"
             )
+            raise DetachError(capture.refusal)
 
     def _refuse_to_cut(self, conversion: str) -> None:
         if self.requires_grad:  # type: ignore[attr-defined]  # Tensor is the only subclass

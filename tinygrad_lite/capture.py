@@ -58,6 +58,8 @@ class Capture:
         self._kept: list[Array] = []
         self._plain: set[int] = set()
         """The values that are no Tensors in eager execution, but gradients and what is made of them alone."""
+        self.refusal: str | None = None
+        """What was refused last, for it would make a constant of what is captured; the call may go on all the same."""
         self._through: int | None = None
         self._generators: dict[np.random.BitGenerator, Any] = {}
         """The states that generators had before they were drawn from."""

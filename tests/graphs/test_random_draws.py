@@ -84,7 +84,11 @@ def test_a_gradient_flows_past_what_is_drawn() -> None:
     assert same_bits(w.grad, twin.standard_normal((4, 3)))
 
 
-@pytest.mark.parametrize("rng", [0, None, np.random, np.random.RandomState(0), np.random.PCG64(0)], ids=["number", "none", "module", "legacy", "bits"])
+@pytest.mark.parametrize(
+    "rng",
+    [0, None, np.random, np.random.RandomState(0), np.random.PCG64(0)],
+    ids=["number", "none", "module", "legacy", "bits"],
+)
 @pytest.mark.parametrize("draw", [tg.uniform, tg.normal])
 def test_only_a_generator_is_drawn_from(draw: Any, rng: Any) -> None:
     with pytest.raises(ArgumentError, match=r"rng must be a generator, such as numpy\.random\.default_rng"):

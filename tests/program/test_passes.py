@@ -54,7 +54,8 @@ WEIGHT = (100, 784)
 @pytest.mark.parametrize("penalty", [0.0, 0.01])
 def test_sgd_goes_over_the_weight_once(penalty):
     program = compiled(optim.SGD(lr=0.1), penalty)
-    assert [(s.operation, s.place) for s in passes(program, WEIGHT)] == [("plus_product", "in layers.0.weight")]
+    operation = "plus_decayed_product" if penalty else "plus_product"
+    assert [(s.operation, s.place) for s in passes(program, WEIGHT)] == [(operation, "in layers.0.weight")]
     assert len(passes(compiled(optim.SGD(lr=0.1), penalty, exact=True), WEIGHT)) == (5 if penalty else 3)
 
 

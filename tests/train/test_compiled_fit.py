@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import itertools
+import ctypes
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -264,10 +264,12 @@ class Iterating(nn.Module):
     """A network with a number from where no compiler sees it, a new one at each call."""
 
     def __init__(self, first: int):
-        self.layer, self.numbers = nn.Linear(2, 3, rng=0), itertools.count(first)
+        self.layer, self.number = nn.Linear(2, 3, rng=0), ctypes.c_int(first)
 
     def forward(self, x):
-        return self.layer(x) / next(self.numbers)
+        number = self.number.value
+        self.number.value += 1
+        return self.layer(x) / number
 
 
 def test_a_program_that_does_otherwise_is_found_out_and_its_step_undone():

@@ -11,7 +11,7 @@ import numpy as np
 from tinygrad_lite import primitives as p
 from tinygrad_lite.graphs.source.lowered import CoreValue
 from tinygrad_lite.program.blas import multiples_added, product_added
-from tinygrad_lite.program.entries import plus_multiple, plus_product
+from tinygrad_lite.program.entries import plus_decayed_product, plus_multiple, plus_product
 from tinygrad_lite.program.listing import Listing, Writer
 from tinygrad_lite.program.memory import is_scalar
 
@@ -27,6 +27,10 @@ def with_added_products(listing: Listing) -> Listing:
         return len(users[position]) == 1 and position not in results
 
     for value in listing.values:
+        decayed = _sum_with_decay(value, writer, is_inner)
+        if decayed is not None:
+            writer.moved.append(writer.add(decayed))
+            continue
         pair = _sum_with_product(value, listing)
         if pair is None or not is_inner(pair[1]):
             found = _sum_of_multiples(value, listing, is_inner)
@@ -43,6 +47,17 @@ def with_added_products(listing: Listing) -> Listing:
             writer.add(replace(value, operation=plus_product, inputs=inputs, static={}, weak=frozenset()))
         )
     return writer.finished()
+
+
+def _sum_with_decay(value: CoreValue, writer: Writer, is_inner: Callable[[int], bool]) -> CoreValue | None:
+    """Return w + (β w + A B), whose bracket is written already, as one operation; None for anything else."""
+    if value.operation is not p.add or not is_inner(value.inputs[1]):
+        return None
+    w, change = (writer.moved[i] for i in value.inputs)
+    made = writer.values[change]
+    if made.operation is not plus_product or made.inputs[0] != w:
+        return None
+    return replace(value, operation=plus_decayed_product, inputs=made.inputs, static={}, weak=frozenset())
 
 
 def _sum_with_product(value: CoreValue, listing: Listing) -> tuple[int, int] | None:

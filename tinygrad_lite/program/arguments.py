@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -23,7 +23,16 @@ def signature(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
     kinds = [_kind(argument) for argument in args]
     if kwargs:
         kinds += [(name, _kind(argument)) for name, argument in kwargs.items()]
-    return None if any(kind is None or kind[-1] is None for kind in kinds) else tuple(kinds)
+    return None if any(kind is None or kind[-1] is None for kind in kinds) else (*kinds, *_repeated(args, kwargs))
+
+
+def _repeated(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Iterator[tuple[int, int]]:
+    """Yield the pairs of arguments that are one Tensor, to which the call may assign."""
+    if len(args) + len(kwargs) > 1:
+        first: dict[int, int] = {}
+        for number, argument in enumerate((*args, *kwargs.values())):
+            if type(argument) is Tensor and first.setdefault(id(argument), number) != number:
+                yield first[id(argument)], number
 
 
 def _kind(argument: Any) -> Any:
@@ -66,12 +75,15 @@ class Arguments:
         Parameters are given as they are, and so are those that are to be given `as_themselves`, by their numbers.
         """
         numbers = iter(range(len(self.leaves)))
+        made: dict[int, Tensor] = {}
 
         def stand_in(leaf: Any) -> Any:
             number = next(numbers)
             if isinstance(leaf, Tensor):
                 is_itself = leaf._node is not None or number in as_themselves
-                self.stand_ins[number] = leaf if is_itself else wrap(leaf._array.view(), None)
+                self.stand_ins[number] = (
+                    leaf if is_itself else made.setdefault(id(leaf), wrap(leaf._array.view(), None))
+                )
             elif isinstance(leaf, np.ndarray):
                 supported_dtype(leaf.dtype)
                 self.stand_ins[number] = wrap(np.array(plain_array(leaf), order="K"), None)
@@ -80,8 +92,15 @@ class Arguments:
             tensor = capture.given(self.stand_ins[number], self.names[number])
             return capture.as_plain(tensor) if isinstance(leaf, np.ndarray) else tensor
 
-        args, kwargs = map_leaves(stand_in, self.tree)
+        args, kwargs = self._handed = map_leaves(stand_in, self.tree)
+        self._given = leaves_of(self._handed)
         return args, kwargs
+
+    def are_unchanged(self) -> bool:
+        """Return whether the captured call has left the containers among its arguments as they were."""
+        now = leaves_of(self._handed)
+        is_alike = paths_of(self._handed) == paths_of(self.tree)
+        return is_alike and all(leaf is given for leaf, given in zip(now, self._given, strict=True))
 
 
 def _names(function: Callable[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> list[str]:

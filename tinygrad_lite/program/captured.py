@@ -9,7 +9,7 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 
 from tinygrad_lite.capture import Capture, capturing
-from tinygrad_lite.errors import CompilationError, GraphError
+from tinygrad_lite.errors import CompilationError, DetachError, GraphError
 from tinygrad_lite.graphs.reading import graph_of
 from tinygrad_lite.graphs.recorded import Graph, GraphNode
 from tinygrad_lite.nested import has_parameters, leaves_of, map_leaves
@@ -84,14 +84,19 @@ def captured(
         result = function(*args, **kwargs)
         returned, outputs = _Results(capture, arguments).of(result)
         effects, gradients, cells = capture.effects(), capture.gradients_left(), capture.cells()
-        _refuse_changed_leaves(capture)
+        _refuse_changes(capture, arguments)
         del args, kwargs, result
     given = {position: Given("tensor", tensor) for tensor, position in cells.items()}
     numbers = {cells[t]: n for n, t in arguments.stand_ins.items() if t is not arguments.leaves[n]}
     given |= {position: Given("argument", number) for position, number in numbers.items()}
-    assigned = {numbers[effect.target] for effect in effects if effect.target in numbers}
-    if assigned:
-        return captured(function, arguments, as_themselves | assigned)
+    themselves = {numbers[effect.target] for effect in effects if effect.target in numbers}
+    themselves |= {
+        n
+        for n, t in arguments.stand_ins.items()
+        if t is not arguments.leaves[n] and _is_cell(arguments.leaves[n], cells)
+    }
+    if themselves:
+        return captured(function, arguments, as_themselves | themselves)
     leaves = [tensor._node for tensor in cells if isinstance(tensor._node, Leaf)]
     before = {id(leaf.grad): leaf for leaf in leaves if leaf.grad is not None}
     given |= {cells[t]: Given("gradient", before[id(t._array)]) for t in cells if id(t._array) in before}
@@ -120,7 +125,18 @@ def _without_values(node: GraphNode) -> GraphNode:
     return replace(node, array=Absent(array.shape, array.dtype, array.strides))
 
 
-def _refuse_changed_leaves(capture: Capture) -> None:
+def _is_cell(leaf: Any, cells: dict[Tensor, int]) -> bool:
+    """Return whether an argument is also a Tensor that the call knows from elsewhere."""
+    return isinstance(leaf, Tensor) and leaf in cells
+
+
+def _refuse_changes(capture: Capture, arguments: Arguments) -> None:
+    if capture.refusal is not None:
+        raise DetachError(f"the call went on after a refusal, which eager execution does not meet: {capture.refusal}")
+    if not arguments.are_unchanged():
+        raise CompilationError(
+            "the call changes a list or dict among its arguments, which a replay would not do; return what is new"
+        )
     for tensor in capture.changed_leaves():
         raise CompilationError(
             f"the call changes whether {tensor.name or 'a Tensor'} requires a gradient, which a replay does not do; "

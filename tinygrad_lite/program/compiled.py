@@ -19,7 +19,7 @@ from typing import Any, overload
 
 import numpy as np
 
-from tinygrad_lite.errors import ArgumentError, CompilationError, CompilationWarning
+from tinygrad_lite.errors import ArgumentError, CompilationError, CompilationWarning, TinygradLiteError
 from tinygrad_lite.graphs.recorded import Graph
 from tinygrad_lite.mode import MODE
 from tinygrad_lite.nested import leaves_of
@@ -131,9 +131,13 @@ class Program:
         """Return the function that the program captured last runs, in Python."""
         return self._last().optimized.written.source
 
+    @property
+    def name(self) -> str:
+        """What the function is called."""
+        return getattr(self._function, "__qualname__", None) or repr(self._function)
+
     def __repr__(self) -> str:
-        name = getattr(self._function, "__qualname__", repr(self._function))
-        return f"<Program of {name}: {self._captures} captured>"
+        return f"<Program of {self.name}: {self._captures} captured>"
 
     def _last(self) -> Replay:
         if self._latest is None:
@@ -144,7 +148,7 @@ class Program:
         self, args: tuple[Any, ...], kwargs: Mapping[str, Any], kind: _Kind, outdated: Replay | None
     ) -> Replay:
         """Capture a call, and keep its program; or return an outdated one that turns out to be right all the same."""
-        with np.errstate(all="ignore"):
+        with np.errstate(all="ignore"), _named(self):
             with _unchanged(kind.surroundings):
                 found = captured(self._function, Arguments(self._function, args, kwargs))
             if outdated is not None and found.differs_only_in_values(outdated.captured):
@@ -152,6 +156,7 @@ class Program:
                 return outdated
             program = optimized(found, self._is_exact)
             program.listing.graph = found.without_values()
+            _refuse_new_generators(found.graph, kind.surroundings)
             replay = Replay(found, program, kind.surroundings)
         kind.add(replay)
         self._latest = replay
@@ -195,6 +200,26 @@ class _Kind:
     def add(self, replay: Replay) -> None:
         """Keep a program."""
         _kept(self._replays, self._key, [replay, *self._replays.pop(self._key, ())][:KEPT])
+
+
+@contextmanager
+def _named(program: Program) -> Iterator[None]:
+    """Say of a refusal which function was being captured."""
+    try:
+        yield
+    except TinygradLiteError as problem:
+        problem.add_note(f"while tg.compile captured a call of {program.name}; calling it uncompiled needs no capture")
+        raise
+
+
+def _refuse_new_generators(graph: Graph, surroundings: Surroundings) -> None:
+    known = {id(generator) for generator in surroundings.generators}
+    for node in graph.nodes:
+        if node.operation is not None and node.operation.draws and id(node.static["rng"]) not in known:
+            raise CompilationError(
+                "the call draws from a generator that it makes itself, which a replay would not make anew; "
+                "make the generator outside, and read it from a closure, a module or an argument"
+            )
 
 
 def _kept(kept: dict[Any, Any], key: Any, value: Any) -> Any:

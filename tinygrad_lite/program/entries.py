@@ -47,6 +47,11 @@ def _plus_product(x: Any, factor: Any, a: Any, b: Any) -> Any:
     return factor * x + a @ b
 
 
+def _plus_decayed_product(x: Any, factor: Any, a: Any, b: Any) -> Any:
+    """Return x + (factor · x + a b)."""
+    return x + (factor * x + a @ b)
+
+
 def _plus_multiple(x: Any, factor: Any, y: Any, other: Any) -> Any:
     """Return factor · x + other · y."""
     return factor * x + other * y
@@ -56,6 +61,7 @@ label_places = Primitive("label_places", _label_places, None)
 picked = Primitive("picked", _picked, None, None)
 minus_one_at = Primitive("minus_one_at", _minus_one_at, None, None)
 plus_multiple = Primitive("plus_multiple", _plus_multiple, None, None, None, None)
+plus_decayed_product = Primitive("plus_decayed_product", _plus_decayed_product, None, None, None, None)
 plus_product = Primitive("plus_product", _plus_product, None, None, None, None)
 
 

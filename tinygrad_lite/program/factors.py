@@ -12,6 +12,9 @@ from tinygrad_lite.graphs.source.lowered import CoreValue
 from tinygrad_lite.program.listing import Listing, Writer
 from tinygrad_lite.program.memory import is_scalar
 
+LARGEST = 1e15
+"""How large a number may be that is moved about, and one divided by it how small: twice that overflows nothing."""
+
 
 class Factor(NamedTuple):
     """A number times powers of scalars, by their positions; powers are multiples of ½."""
@@ -31,6 +34,11 @@ class Factor(NamedTuple):
     def __invert__(self) -> Factor:
         """Return one divided by the factor."""
         return Factor(1 / self.number, tuple((i, -n) for i, n in self.powers))
+
+    @property
+    def is_moderate(self) -> bool:
+        """Return whether the number is far from what overflows or vanishes in float32."""
+        return 1 / LARGEST < abs(self.number) < LARGEST
 
     def root(self) -> Factor:
         """Return the square root of a factor whose number is positive."""
@@ -67,11 +75,11 @@ def factored(value: CoreValue, listing: Listing) -> Factored | None:
 
 
 def factor_of(position: int, listing: Listing) -> Factor | None:
-    """Return a scalar as a factor; None if it is computed from an array, or is 0 or not finite in every run."""
+    """Return a scalar as a factor; None if it is computed from an array, or is extreme or 0 in every run."""
     value = listing.values[position]
     if listing.is_constant(position):
-        number = float(value.array)
-        return Factor(number) if np.isfinite(number) and number else None
+        factor = Factor(float(value.array))
+        return factor if factor.is_moderate else None
     return Factor(1.0, ((position, 1),)) if is_early(position, listing) else None
 
 

@@ -17,7 +17,14 @@ from tinygrad_lite.graphs.source.lowered import CoreValue
 from tinygrad_lite.primitives import Primitive
 from tinygrad_lite.primitives.shaping import may_repeat
 from tinygrad_lite.program.blas import AS_IS, BY_ROWS, LETTERS, TRANSPOSED
-from tinygrad_lite.program.entries import label_places, minus_one_at, picked, plus_multiple, plus_product
+from tinygrad_lite.program.entries import (
+    label_places,
+    minus_one_at,
+    picked,
+    plus_decayed_product,
+    plus_multiple,
+    plus_product,
+)
 
 
 class Line(Protocol):
@@ -155,10 +162,34 @@ def _matmul(line: Line) -> None:
         line.call("dot", line.transposed(1), line.transposed(0), line.transposed(None))
 
 
+SMALLEST_DECAY = 1e-4
+"""From which size on the rounding of 1 + β in float32 changes β by less than a thousandth."""
+
+
 def _plus_product(line: Line) -> None:
     """C ← A B + β C, with C in the place of the result."""
     if not line.is_overwritten(0):
         line.call("copyto", line.out, line.operand(0))
+    beta = line.rounded(1)
+    _unless_zero(line, [beta], _gemm(line, beta, line.address(None)), f"dot({line.operand(2)}, {line.operand(3)})")
+
+
+def _plus_decayed_product(line: Line) -> None:
+    """C ← C + (β C + A B), which is A B + (1 + β) C as long as 1 + β keeps what β is."""
+    if not line.is_overwritten(0):
+        line.call("copyto", line.out, line.operand(0))
+    beta, change = line.rounded(1), line.bound(np.empty_like(line.value.array))
+    at_once, apart = _gemm(line, f"1.0 + {beta}", line.address(None)), _gemm(line, "1.0", f"{change}.ctypes.data")
+    line.say(f"if abs({beta}) >= {SMALLEST_DECAY} and {beta} != -1.0:")
+    line.say(f"    {at_once}")
+    line.say("else:")
+    line.say(f"    multiply({line.out}, {beta}, {change})")
+    line.say(f"    {apart}")
+    line.say(f"    add({line.out}, {change}, {line.out})")
+
+
+def _gemm(line: Line, beta: str, result: str) -> str:
+    """Return the call that adds the product of the operands 2 and 3 to β times what is at an address."""
     (rows, columns), inner = line.value.array.shape, line.array(2).shape[1]
     orders, factors = [], []
     for i in (2, 3):
@@ -166,9 +197,8 @@ def _plus_product(line: Line) -> None:
         orders.append(str(AS_IS if is_by_rows else TRANSPOSED))
         factors += [line.address(i), str(line.array(i).shape[1 if is_by_rows else 0])]
     sizes = [str(length) for length in (rows, columns, inner)]
-    name, beta = f"{LETTERS[line.value.array.dtype][0]}gemm", line.rounded(1)
-    call = [str(BY_ROWS), *orders, *sizes, "1.0", *factors, beta, line.address(None), str(columns)]
-    _unless_zero(line, [beta], f"{name}({', '.join(call)})", f"dot({line.operand(2)}, {line.operand(3)})")
+    arguments = [str(BY_ROWS), *orders, *sizes, "1.0", *factors, beta, result, str(columns)]
+    return f"{LETTERS[line.value.array.dtype][0]}gemm({', '.join(arguments)})"
 
 
 def _plus_multiple(line: Line) -> None:
@@ -273,6 +303,7 @@ KERNELS: Final[Mapping[Primitive, Kernel]] = MappingProxyType(
         p.max: _reduced("maximum"),
         p.min: _reduced("minimum"),
         p.matmul: _matmul,
+        plus_decayed_product: _plus_decayed_product,
         plus_multiple: _plus_multiple,
         plus_product: _plus_product,
         p.reshape: _reshaped,
@@ -311,7 +342,7 @@ def overwritable(value: CoreValue) -> Iterator[int]:
         yield value.inputs[2]
     elif operation is p.zero_kept_zero:
         yield value.inputs[1]
-    elif operation in (minus_one_at, plus_multiple, plus_product, p.set_at):
+    elif operation in (minus_one_at, plus_decayed_product, plus_multiple, plus_product, p.set_at):
         yield value.inputs[0]
 
 

@@ -39,6 +39,8 @@ class Replay:
         self.generators = list(dict.fromkeys(_generators(captured.graph)))
         self._nodes = [(tensor, tensor._node, captured.had_gradient.get(tensor._node)) for tensor in self.tensors]
         self.calls_checked = 0
+        self._changed = {id(tensor) for _, tensor in self._assigned}
+        self._arguments = [source for what, source in self._given if what == "argument"]
         self._themselves = list(captured.as_themselves.items())
         self._gradients = [(leaf, output) for leaf, output in optimized.gradients.items()]
         self._slots = _slots(self._given, surroundings)
@@ -51,7 +53,10 @@ class Replay:
         for tensor, node, had_gradient in self._nodes:
             if tensor._node is not node or (had_gradient is not None and (node.grad is not None) is not had_gradient):
                 return False
-        return all(leaves[number] is tensor for number, tensor in self._themselves)
+        for number, tensor in self._themselves:
+            if leaves[number] is not tensor:
+                return False
+        return not self._assigned or not any(id(leaves[number]) in self._changed for number in self._arguments)
 
     def __call__(self, leaves: Sequence[Any]) -> Any:
         """Run the program, and return what the function would."""

@@ -53,6 +53,8 @@ class _Sinking:
         own = _common(self.asked[position])
         found = factored(value, self.old)
         requests: dict[int, Factor] = {}
+        if found is not None and not (own * found.factor).is_moderate:
+            found, own = None, ONE
         if found is not None:
             requests = {value.inputs.index(found.source): own * found.factor}
         elif own != ONE:
@@ -103,7 +105,10 @@ class _Sinking:
 
     def _times(self, source: int, factor: Factor, like: CoreValue) -> int:
         """Return where a value with a factor is: itself, if it comes with that factor."""
-        return scaled(self.writer.moved[source], factor * ~self.carried[source], self.writer, like)
+        moved = self.writer.moved[source]
+        if factor == self.carried[source]:
+            return moved
+        return scaled(moved, factor * ~self.carried[source], self.writer, like)
 
 
 def _common(asked: list[Factor]) -> Factor:

@@ -1,7 +1,8 @@
 """Updates as what they are: w ← a w + b g, the new value of a cell as factors times the old one and times others.
 
 The gradient of a weight with a penalty is g + λ w, and its update w − α (g + λ w): four passes over the weight. As
-(1 − α λ) w − α g it takes two, and the factor of g can be moved to where it costs less (`sinking`).
+(1 − α λ) w − α g it takes two, and the factor of g can be moved to where it costs less (`sinking`). In float32 it stays
+w + (−α λ w − α g): the factor 1 − α λ is rounded the same way at each step, and a small decay would be none at all.
 """
 
 from __future__ import annotations
@@ -64,11 +65,19 @@ class _Folding:
         if not own or not others:
             return None
         self.old.noted("updates folded")
-        result = self._scaled_cell(cell, own, value)
-        for term in others:
+        if value.array.dtype == np.float32 and Factor() in own and len(own) > 1:
+            own.remove(Factor())
+            change = self._sum(self._scaled_cell(cell, own, value), others, value)
+            return self.writer.computed(p.add, (self.writer.moved[cell], change), value, value.array)
+        return self._sum(self._scaled_cell(cell, own, value), others, value)
+
+    def _sum(self, first: int, terms: list[Term], like: CoreValue) -> int:
+        """Add the sum of a value and terms."""
+        result = first
+        for term in terms:
             is_taken_away = term.factor == Factor(-1.0)
-            summand = self._written(term._replace(factor=Factor()) if is_taken_away else term, value)
-            result = self.writer.computed(p.subtract if is_taken_away else p.add, (result, summand), value, value.array)
+            summand = self._written(term._replace(factor=Factor()) if is_taken_away else term, like)
+            result = self.writer.computed(p.subtract if is_taken_away else p.add, (result, summand), like, like.array)
         return result
 
     def _scaled_cell(self, cell: int, factors: list[Factor], like: CoreValue) -> int:
@@ -106,7 +115,7 @@ class _Folding:
             position, factor = waiting.pop()
             value = self.values[position]
             found = factored(value, self.old) if self._is_inner(position, root) else None
-            if found is not None:
+            if found is not None and (factor * found.factor).is_moderate:
                 waiting.append((found.source, factor * found.factor))
             elif value.operation in (p.add, p.subtract) and self._is_inner(position, root):
                 sign = Factor(1.0 if value.operation is p.add else -1.0)
@@ -151,6 +160,8 @@ class _Folding:
         while self._is_alone(position):
             found = factored(self.values[position], self.old)
             if found is None or self.values[found.source].array.shape != self.values[position].array.shape:
+                break
+            if not (total * found.factor).is_moderate:
                 break
             position, total = found.source, total * found.factor
         return position, total

@@ -67,7 +67,8 @@ class _Writer:
     def __init__(self, listing: Listing, memory: Memory, is_exact: bool) -> None:
         self.listing, self.memory, self.values, self.is_exact = listing, memory, listing.values, is_exact
         self.lines: list[str] = []
-        self.position, self.value = 0, listing.values[0]
+        self.position = 0
+        self.value: CoreValue
         self._names: dict[str, Any] = {**UFUNCS, **FUNCTIONS, "np": np}
         for dtype, (letter, _) in LETTERS.items() if not is_exact else ():
             self._names |= {f"{letter}gemm": product_added(dtype), f"{letter}axpby": multiples_added(dtype)}
