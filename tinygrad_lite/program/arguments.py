@@ -23,16 +23,19 @@ def signature(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
     kinds = [_kind(argument) for argument in args]
     if kwargs:
         kinds += [(name, _kind(argument)) for name, argument in kwargs.items()]
-    return None if any(kind is None or kind[-1] is None for kind in kinds) else (*kinds, *_repeated(args, kwargs))
+    for kind in kinds:
+        if kind is None or kind[-1] is None:
+            return None
+    given = (*args, *kwargs.values())
+    return (*kinds, *_repeated(given)) if len({*map(id, given)}) < len(given) else tuple(kinds)
 
 
-def _repeated(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Iterator[tuple[int, int]]:
+def _repeated(given: tuple[Any, ...]) -> Iterator[tuple[int, int]]:
     """Yield the pairs of arguments that are one Tensor, to which the call may assign."""
-    if len(args) + len(kwargs) > 1:
-        first: dict[int, int] = {}
-        for number, argument in enumerate((*args, *kwargs.values())):
-            if type(argument) is Tensor and first.setdefault(id(argument), number) != number:
-                yield first[id(argument)], number
+    first: dict[int, int] = {}
+    for number, argument in enumerate(given):
+        if type(argument) is Tensor and first.setdefault(id(argument), number) != number:
+            yield first[id(argument)], number
 
 
 def _kind(argument: Any) -> Any:
