@@ -14,6 +14,7 @@ import pytest
 import tinygrad_lite as tg
 from tests.program.comparing import assert_same
 from tinygrad_lite import nn, optim
+from tinygrad_lite.errors import ArgumentError
 
 RNG = np.random.default_rng(5)
 X = RNG.normal(size=(4, 3))
@@ -243,3 +244,36 @@ def test_a_gradient_left_behind_belongs_to_the_caller() -> None:
     w.grad = None
     program()
     assert w.grad.tolist() == [2.0, 4.0]
+
+
+def test_a_cell_that_is_exchanged_for_another_is_the_one_that_is_assigned_to() -> None:
+    held = {"state": tg.Tensor(np.zeros(2))}
+
+    def count() -> tg.Tensor:
+        held["state"].assign(held["state"] + 1)
+        return held["state"] * 1
+
+    program, first = tg.compile(count), held["state"]
+    program()
+    program()
+    held["state"] = tg.Tensor(np.full(2, 10.0))
+    assert program().numpy().tolist() == [11.0, 11.0]
+    assert program().numpy().tolist() == [12.0, 12.0]
+    assert first.numpy().tolist() == [2.0, 2.0]
+
+
+def test_labels_out_of_range_leave_every_cell_as_it_was() -> None:
+    state, table = tg.Tensor(np.ones((4, 3))), np.eye(3)
+
+    def step(t: Any) -> Any:
+        new = np.exp(state * 0.1) * 2 + 1
+        loss = tg.softmax_cross_entropy(new, t)
+        state.assign(new @ table)
+        return loss
+
+    program = tg.compile(step)
+    program(np.array([0, 1, 2, 0]))
+    before = state.numpy()
+    with pytest.raises(ArgumentError, match="labels"):
+        program(np.array([0, 1, 3, 0]))
+    assert np.array_equal(state.numpy(), before)

@@ -50,8 +50,8 @@ def _kind(argument: Any) -> Any:
         kinds = [_kind(part) for part in argument]
         return None if None in kinds else (type(argument), *kinds)
     if isinstance(argument, dict):
-        named = [(key, _kind(part)) for key, part in argument.items()]
-        return None if any(kind is None for _, kind in named) else (dict, *named)
+        named = [(type(key), key, _kind(part)) for key, part in argument.items()]
+        return None if any(kind is None for *_, kind in named) else (type(argument), *named)
     if isinstance(argument, np.generic) or type(argument) in (int, float, str, bool):
         return type(argument), repr(argument)
     return "object", id(argument)

@@ -40,7 +40,7 @@ LARGEST_KEPT = 16_000_000
 """How many bytes an array may have for a copy of it to tell whether a captured call writes to it."""
 
 KEPT = 64
-"""How many programs of one function are kept; the one that was captured first goes."""
+"""How many kinds of calls of one function are kept; the one that was not used for longest goes."""
 
 
 class Program:
@@ -75,6 +75,8 @@ class Program:
             found = self._kinds.get((kind, mode.record))
             if found is None:
                 found = _kept(self._kinds, (kind, mode.record), _Kind(self._function, args, kwargs))
+            elif len(self._kinds) == KEPT:  # those that are not used are to go first
+                self._kinds[kind, mode.record] = self._kinds.pop((kind, mode.record))
             leaves = args if found.is_flat else leaves_of((args, kwargs))
             replay = found.fitting(leaves)
             if replay is None or replay.contents.changed():
@@ -85,6 +87,10 @@ class Program:
                 return replay(leaves)
             with limited_threads(self._threads):
                 return replay(leaves)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Make a copy or a pickle a program that has captured nothing yet."""
+        return Program, (self._function, self._is_exact, self._is_checked, self._threads)
 
     def __get__(self, instance: object, owner: type | None = None) -> Any:
         """Bind a compiled method to its object, as functions are."""
@@ -191,9 +197,9 @@ class _Kind:
             self.surroundings = Surroundings(*self._roots)
             self._key = self.surroundings.key()
         for replay in self._replays.get(self._key, ()):
+            if replay.surroundings is not self.surroundings and not replay.rebase(self.surroundings):
+                continue
             if replay.fits(leaves):
-                if replay.surroundings is not self.surroundings:
-                    replay.rebase(self.surroundings)
                 return replay
         return None
 
@@ -327,6 +333,6 @@ def compile(
         return functools.partial(compile, exact=exact, check=check, threads=threads)
     if not callable(function):
         raise ArgumentError(f"compile() takes a function, got {type(function).__name__}")
-    if threads is not None and (not isinstance(threads, int) or threads < 1):
+    if threads is not None and (not isinstance(threads, int) or isinstance(threads, bool) or threads < 1):
         raise ArgumentError(f"threads must be a whole number from 1 on, or None, got {threads!r}")
     return Program(function, exact, check, threads)

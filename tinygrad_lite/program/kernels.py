@@ -140,14 +140,21 @@ def plain_axis(axis: Any) -> str:
     return "None" if axis is None else str(int(axis))
 
 
+LONGEST_SUM = 10_000
+"""How many values BLAS may add up one after the other; NumPy adds by pairs."""
+
+
 def _sum(line: Line) -> None:
-    """Of a matrix of floats, BLAS is faster than NumPy: a product with ones."""
+    """Of a matrix of floats, BLAS is faster than NumPy: a product with ones; over long axes NumPy is more exact."""
     x, axis = line.array(0), line.value.static["axis"]
     axes = axis if isinstance(axis, tuple) else (axis,)
     if line.is_exact or x.ndim != 2 or x.dtype.kind != "f" or len(axes) != 1 or axis is None or not x.size:
         _reduced("add")(line)
         return
     gone = axes[0] % 2
+    if x.shape[gone] > LONGEST_SUM:
+        _reduced("add")(line)
+        return
     ones = line.bound(np.ones(x.shape[gone], x.dtype))
     out = line.flat(None) if line.value.static["keepdims"] else line.out
     line.call("dot", *((ones, line.operand(0)) if gone == 0 else (line.operand(0), ones)), out)

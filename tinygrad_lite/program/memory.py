@@ -16,8 +16,8 @@ import numpy as np
 
 from tinygrad_lite import primitives as p
 from tinygrad_lite.graphs.source.lowered import CoreValue
-from tinygrad_lite.program.kernels import kernel_of, overwritable
-from tinygrad_lite.program.listing import Listing
+from tinygrad_lite.program.kernels import KERNELS, kernel_of, overwritable
+from tinygrad_lite.program.listing import CHECKING, Listing
 
 VIEWS = frozenset({p.reshape, p.transpose, p.swapaxes, p.broadcast_to, p.getitem, p.contiguous})
 """Operations whose result may be a view of their operand."""
@@ -85,6 +85,8 @@ class _Planner:
         """The values that are to be computed in the array of a cell, and which."""
         self.occupants = {target: target for target, _ in listing.assignments}
         """What lies in the array of each cell that is assigned to."""
+        self.last_risk = max((i for i, value in enumerate(self.values) if may_raise(value)), default=-1)
+        """The last value whose computation may raise: no cell is changed before."""
         self.free: list[tuple[int, int]] = []
         """The buffers that nothing needs, by their sizes."""
 
@@ -182,7 +184,9 @@ class _Planner:
         """Place a value in the array of a cell, if what is there is needed no more."""
         occupant = self.occupants[cell]
         end = self.last_use[occupant]
-        if end > position or (end == position and occupant not in self._overwritten(position)):
+        if position < self.last_risk or end > position:
+            return False
+        if end == position and occupant not in self._overwritten(position):
             return False
         if end == position:
             self.memory.in_place.add(position)
@@ -200,6 +204,13 @@ class _Planner:
         _, number = self.free.pop(min(place, len(self.free) - 1))
         sizes[number] = max(sizes[number], size)
         return number
+
+
+def may_raise(value: CoreValue) -> bool:
+    """Return whether the computation of a value may raise: it is a check, or somebody else's code."""
+    if value.operation is None or value.operation in CHECKING:
+        return value.operation is not None
+    return value.operation.ufunc is None and value.operation not in VIEWS and value.operation not in KERNELS
 
 
 def is_view(value: CoreValue, values: list[CoreValue]) -> bool:

@@ -44,6 +44,7 @@ class Replay:
         self._themselves = list(captured.as_themselves.items())
         self._gradients = [(leaf, output) for leaf, output in optimized.gradients.items()]
         self._slots = _slots(self._given, surroundings)
+        self._kept = _slots([Given("tensor", tensor) for _, tensor in self._assigned], surroundings)
         self.surroundings = surroundings
         self.contents = Contents(surroundings.found(), COMPARED)
         self._bind()
@@ -88,13 +89,19 @@ class Replay:
         """Take note that the constants of the program are right for the values that outside arrays have now."""
         self.contents.accept({id(source) for what, source in self._given if what == "array"})
 
-    def rebase(self, surroundings: Surroundings) -> None:
-        """Read arrays and Tensors that were exchanged for others of their kind from where they are now."""
+    def rebase(self, surroundings: Surroundings) -> bool:
+        """Read arrays and Tensors that were exchanged for others of their kind from where they are now.
+
+        Return False if one was exchanged that the program assigns to, which it cannot do without.
+        """
         found = list(surroundings.found())
+        if any(found[slot] is not self._assigned[i][1] for i, slot in self._kept.items()):
+            return False
         for i, slot in self._slots.items():
             self._given[i] = Given(self._given[i].what, found[slot])
         self.surroundings = surroundings
         self.contents.exchange(found)
+        return True
 
     def _bind(self) -> None:
         """Bind the program to arrays of its cells that it may change."""
