@@ -295,10 +295,13 @@ class Tensor(ArrayInterface):
 
     def detach(self) -> Tensor:
         """Return a Tensor of the same values that carries no gradient."""
-        tensor, capture = wrap(self._array, None), MODE.get().capture
-        tensor._name = self._name
-        if capture is not None:
+        capture = MODE.get().capture
+        if capture is None:
+            tensor = wrap(self._array.view(), None)  # an array of its own, by which a capture tells Tensors apart
+        else:
+            tensor = wrap(self._array, None)
             capture.detached(self, tensor)
+        tensor._name = self._name
         return tensor
 
     def assign(self, value: Operand) -> None:
@@ -316,7 +319,7 @@ class Tensor(ArrayInterface):
         if new.shape != old.shape:
             raise ShapeError(f"assign() to {self.name or 'a Tensor'} of shape {old.shape} got shape {new.shape}")
         if capture is None:
-            self._array = new if is_alike else new.astype(old.dtype)
+            self._array = new.view() if is_alike else new.astype(old.dtype)
         else:
             source = value if isinstance(value, Tensor | ndarray) else new
             self._array = capture.assigned(self, source if new.dtype == old.dtype else source.astype(old.dtype))

@@ -169,21 +169,22 @@ def _linear(x: Value, w: Value, b: Value) -> Value:
     return add(linalg.matmul(x, transpose(w, axes=None)), b)
 
 
-def _by_columns(x: Value, axis: Axis) -> Value:
+def by_columns(x: Value, axis: Axis) -> Value:
     """Lay a narrow matrix out by columns, as the forward does: what is made of it is added up in that order."""
     if axis == -1 and x.ndim == 2 and x.shape[1] <= NARROW:
         return _called("by_columns", transpose(contiguous(transpose(x, axes=None)), axes=None))
     return x
 
 
-def _peak(x: Value, axis: Axis) -> Value:
+def peak(x: Value, axis: Axis) -> Value:
+    """Return the largest value over `axis`, with the axes kept."""
     return reductions.max(x, axis=axis, keepdims=True)
 
 
 def _shifted(x: Value, axis: Axis) -> Value:
     """Return x − max x, so that no exponential overflows."""
-    x = _by_columns(x, axis)
-    return _called("shifted", subtract(x, _peak(x, axis)))
+    x = by_columns(x, axis)
+    return _called("shifted", subtract(x, peak(x, axis)))
 
 
 def shifted_rows(logits: Value) -> Value:
@@ -208,9 +209,9 @@ def _log_softmax(x: Value, *, axis: Axis) -> Value:
 def _logsumexp(x: Value, *, axis: Axis, keepdims: bool) -> Value:
     if not x.size:
         return subtract(summed(x, axis, keepdims), np.inf)
-    x = _by_columns(x, axis)
-    peak = _called("peak", _peak(x, axis))
-    result = add(peak, log(summed(exp(subtract(x, peak)), axis)))
+    x = by_columns(x, axis)
+    largest = _called("peak", peak(x, axis))
+    result = add(largest, log(summed(exp(subtract(x, largest)), axis)))
     gone = () if keepdims else reduced_axes(axis, x.ndim)
     return reshape(result, shape=tuple(n for i, n in enumerate(result.shape) if i not in gone)) if gone else result
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from tinygrad_lite.graphs.source.lowered import CoreValue
 from tinygrad_lite.program.listing import Listing
-from tinygrad_lite.program.memory import Memory, is_scalar
+from tinygrad_lite.program.memory import Memory
 from tinygrad_lite.program.writing import Written
 
 ALIGNMENT = 64
@@ -38,8 +38,8 @@ class Binding:
                 arrays[position] = arrays[memory.in_cells[position]]
             elif position in memory.views and value.inputs[0] in arrays:
                 arrays[position] = _view(value, arrays[value.inputs[0]])
-            elif self._listing.is_constant(position) and not is_scalar(value):
-                arrays[position] = value.array
+            elif self._listing.is_constant(position):
+                arrays[position] = np.asarray(value.array)
         return arrays
 
 

@@ -28,6 +28,7 @@ from tinygrad_lite.program.blas import limited_threads
 from tinygrad_lite.program.captured import captured
 from tinygrad_lite.program.checking import CALLS, checked
 from tinygrad_lite.program.contents import Contents
+from tinygrad_lite.program.entries import UnusualValuesError
 from tinygrad_lite.program.optimizing import optimized
 from tinygrad_lite.program.plans import Plan, notes_of, plan_of
 from tinygrad_lite.program.replay import Replay
@@ -81,12 +82,18 @@ class Program:
             replay = found.fitting(leaves)
             if replay is None or replay.contents.changed():
                 replay = self._captured(args, kwargs, found, replay)
-            if self._is_checked and replay.calls_checked < CALLS:
-                return self._checked(replay, args, kwargs, leaves)
-            if self._threads is None:
-                return replay(leaves)
-            with limited_threads(self._threads):
-                return replay(leaves)
+            states = [(generator, generator.state) for generator in replay.generators]
+            try:
+                if self._is_checked and replay.calls_checked < CALLS:
+                    return self._checked(replay, args, kwargs, leaves)
+                if self._threads is None:
+                    return replay(leaves)
+                with limited_threads(self._threads):
+                    return replay(leaves)
+            except UnusualValuesError:  # before anything was changed but generators
+                for generator, state in states:
+                    generator.state = state
+        return self._function(*args, **kwargs)
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Make a copy or a pickle a program that has captured nothing yet."""

@@ -15,7 +15,7 @@ import numpy as np
 
 from tinygrad_lite.primitives import elementwise, neural, shaping
 from tinygrad_lite.primitives.definition import Value
-from tinygrad_lite.primitives.lowering import Lowering, lowering_of, shifted_rows, summed
+from tinygrad_lite.primitives.lowering import Lowering, by_columns, lowering_of, peak, shifted_rows, summed
 from tinygrad_lite.primitives.primitive import Primitive
 from tinygrad_lite.primitives.shaping import CHECKS, checked_labels
 
@@ -65,6 +65,14 @@ plus_decayed_product = Primitive("plus_decayed_product", _plus_decayed_product, 
 plus_product = Primitive("plus_product", _plus_product, None, None, None, None)
 
 
+class UnusualValuesError(Exception):
+    """Values that a program does not handle, so that the function itself is to run: nothing has been changed yet."""
+
+
+finite = Primitive("finite", lambda x: x, None)
+"""Run for what it raises, `UnusualValuesError` for values that are not finite: the softmax of infinities is special."""
+
+
 def lies_by_columns(x: Value) -> bool:
     """Return whether a matrix lies in memory column by column."""
     return x.ndim == 2 and bool(x.strides[0] < x.strides[1])
@@ -72,6 +80,8 @@ def lies_by_columns(x: Value) -> bool:
 
 def _softmax_cross_entropy(logits: Value, targets: Value, *, reduction: str) -> Value:
     table = lowering_of(neural.softmax_cross_entropy)
+    if logits.size:
+        finite(peak(by_columns(logits, -1), -1))
     if targets.ndim == logits.ndim or not logits.size:
         return table(logits, targets, reduction=reduction)  # type: ignore[misc]  # it is in the table
     shifted = shifted_rows(logits)
@@ -87,8 +97,22 @@ def _softmax_cross_entropy(logits: Value, targets: Value, *, reduction: str) -> 
     return elementwise.divide(total, losses.size or math.nan) if reduction == "mean" else total
 
 
+def _of_finite_peaks(primitive: Primitive) -> Lowering:
+    """Return the lowering of an entry of the softmax family, with a look at the largest value of each row."""
+
+    def lowering(x: Value, *, axis: Any, **static: Any) -> Value:
+        if x.size:
+            finite(peak(by_columns(x, axis), axis))
+        return lowering_of(primitive)(x, axis=axis, **static)  # type: ignore[misc]  # it is in the table
+
+    return lowering
+
+
 PROGRAM_LOWERINGS: Final[Mapping[Primitive, Lowering]] = MappingProxyType(
-    {neural.softmax_cross_entropy: _softmax_cross_entropy}
+    {
+        neural.softmax_cross_entropy: _softmax_cross_entropy,
+        **{entry: _of_finite_peaks(entry) for entry in (neural.softmax, neural.log_softmax, neural.logsumexp)},
+    }
 )
 """What a program says otherwise than the lowering table."""
 

@@ -6,6 +6,7 @@ without one is called as it is, and its result is a new array.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, Final, Protocol
@@ -18,6 +19,8 @@ from tinygrad_lite.primitives import Primitive
 from tinygrad_lite.primitives.shaping import may_repeat
 from tinygrad_lite.program.blas import AS_IS, BY_ROWS, LETTERS, TRANSPOSED
 from tinygrad_lite.program.entries import (
+    UnusualValuesError,
+    finite,
     label_places,
     minus_one_at,
     picked,
@@ -263,6 +266,15 @@ def _set_at(line: Line) -> None:
     line.say(f"{line.out}[{line.bound(line.value.static['index'])}] = {line.operand(1)}")
 
 
+# ----- Checks -----
+
+
+def _finite(line: Line) -> None:
+    flat = line.flat(0)
+    line.say(f"if not dot({flat}, {flat}) < inf:")
+    line.say("    raise UnusualValuesError")
+
+
 # ----- Labels -----
 
 
@@ -319,6 +331,7 @@ KERNELS: Final[Mapping[Primitive, Kernel]] = MappingProxyType(
         p.getitem: _getitem,
         p.scatter_add: _scatter_add,
         p.set_at: _set_at,
+        finite: _finite,
         label_places: _label_places,
         picked: _picked,
         minus_one_at: _minus_one_at,
@@ -360,10 +373,12 @@ def _laid_out(x: np.ndarray, like: np.ndarray) -> np.ndarray:
     return copy
 
 
-FUNCTIONS: Final[Mapping[str, Callable[..., Any]]] = MappingProxyType(
+FUNCTIONS: Final[Mapping[str, Any]] = MappingProxyType(
     {
         **{f"{name}_reduce": getattr(np, name).reduce for name in ("add", "multiply", "maximum", "minimum")},
         **{name: getattr(np, name) for name in ("copyto", "dot", "matmul", "concatenate", "stack", "asarray")},
+        "UnusualValuesError": UnusualValuesError,
+        "inf": math.inf,
         "add_at": np.add.at,
         "laid_out": _laid_out,
         "checked_labels": p.shaping.checked_labels,

@@ -17,13 +17,13 @@ from tinygrad_lite.graphs.source.lowered import CoreValue, lowered
 from tinygrad_lite.primitives import Primitive
 from tinygrad_lite.primitives.lowering import Lowering
 from tinygrad_lite.primitives.shaping import CHECKS
-from tinygrad_lite.program.entries import label_places
+from tinygrad_lite.program.entries import finite, label_places
 
 CELLS = ("input", "parameter", "state")
 """The kinds of nodes whose values a program is given."""
 
 
-CHECKING = CHECKS | {label_places}
+CHECKING = CHECKS | {finite, label_places}
 """Operations that are run though nothing comes of them, for they may raise."""
 
 
