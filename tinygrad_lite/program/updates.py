@@ -2,7 +2,7 @@
 
 The gradient of a weight with a penalty is g + λ w, and its update w − α (g + λ w): four passes over the weight. As
 (1 − α λ) w − α g it takes two, and the factor of g can be moved to where it costs less (`sinking`). In float32 it stays
-w + (−α λ w − α g): the factor 1 − α λ is rounded the same way at each step, and a small decay would be none at all.
+w + (−α λ w − α g), rounded against w once: 1 − α λ is rounded alike at each step, and a small decay would be lost.
 """
 
 from __future__ import annotations
@@ -65,9 +65,10 @@ class _Folding:
         if not own or not others:
             return None
         self.old.noted("updates folded")
-        if value.array.dtype == np.float32 and Factor() in own and len(own) > 1:
+        if value.array.dtype == np.float32 and Factor() in own and len(own) + len(others) > 2:
             own.remove(Factor())
-            change = self._sum(self._scaled_cell(cell, own, value), others, value)
+            first = self._scaled_cell(cell, own, value) if own else self._written(others.pop(0), value)
+            change = self._sum(first, others, value)
             return self.writer.computed(p.add, (self.writer.moved[cell], change), value, value.array)
         return self._sum(self._scaled_cell(cell, own, value), others, value)
 
