@@ -1,4 +1,4 @@
-"""The eager training step (forward, backward, SGD with L2) beside the bare matrix products and handwritten NumPy.
+"""The training step of SGD with L2, eager and compiled, beside the bare matrix products and handwritten NumPy.
 
     python -m benchmarks.eager_step [--rounds N]
 
@@ -32,6 +32,10 @@ def contenders(batch: int, widths: tuple[int, int, int], activation: str) -> dic
         "bare products": bare_products(start, x, rng),
         "handwritten NumPy": handwritten([w.copy() for w in start], x, t, activation),
         "declared": declared(net, x, t),
+        "declared, compiled": tg.compile(declared(nn.MLP(widths, activation=activation, rng=0), x, t)),
+        "declared, compiled, exact": tg.compile(
+            declared(nn.MLP(widths, activation=activation, rng=0), x, t), exact=True
+        ),
         "written by hand on Tensors": on_tensors([tg.Tensor(w, requires_grad=True) for w in start], x, t, activation),
     }
 
