@@ -18,7 +18,7 @@ from benchmarks.comparison.jobs import Job
 from benchmarks.comparison.products import PRODUCTS, PRODUCTS_JOBS
 from benchmarks.comparison.workloads import AGREEMENT_STEPS, Problem, Workload
 
-SETTLE_SECONDS = 0.04
+SETTLE_SECONDS = 0.3
 """Untimed work of the same sort before anything is timed: the threads of BLAS and OpenMP go on spinning for about as
 long after their last work, and would take a core from whoever is timed next."""
 BLOCK_SECONDS = 0.03
