@@ -48,11 +48,6 @@ class Memory:
             return self.buffers[position] == self.buffers.get(operand)
         return self.in_cells[position] == self.in_cells.get(operand, operand)
 
-    @property
-    def peak(self) -> int:
-        """The bytes of all buffers together."""
-        return sum(self.sizes)
-
 
 def is_scalar(value: CoreValue) -> bool:
     """Return whether a value has no axes: it is a variable of the program, not an array."""
