@@ -97,25 +97,25 @@ def written_factor(factor: Factor, writer: Writer, like: CoreValue) -> int:
         for part in (*[1.0] * int(abs(power)), *([0.5] if power % 1 else [])):
             scalar = writer.moved[position]
             if part == 0.5:
-                scalar = writer.computed(p.sqrt, (scalar,), like, np.zeros(()))
+                scalar = _computed(p.sqrt, (scalar,), writer, like)
             if result is None and power > 0:
                 result = scalar
             else:
                 left = _number(1.0, writer, like) if result is None else result
-                result = _computed(p.multiply if power > 0 else p.divide, left, scalar, writer, like)
+                result = _computed(p.multiply if power > 0 else p.divide, (left, scalar), writer, like)
     if result is None:
         return _number(factor.number, writer, like)
     if factor.number == 1.0:
         return result
-    return _computed(p.multiply, result, _number(factor.number, writer, like), writer, like)
+    return _computed(p.multiply, (result, _number(factor.number, writer, like)), writer, like)
 
 
 def _number(number: float, writer: Writer, like: CoreValue) -> int:
     return writer.add(CoreValue(like.node, number))
 
 
-def _computed(operation: p.Primitive, a: int, b: int, writer: Writer, like: CoreValue) -> int:
-    return writer.computed(operation, (a, b), like, np.zeros(()))
+def _computed(operation: p.Primitive, operands: tuple[int, ...], writer: Writer, like: CoreValue) -> int:
+    return writer.computed(operation, operands, like, np.zeros(()))
 
 
 def scaled(position: int, factor: Factor, writer: Writer, like: CoreValue) -> int:
