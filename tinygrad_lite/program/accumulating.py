@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -12,8 +11,7 @@ from tinygrad_lite import primitives as p
 from tinygrad_lite.graphs.source.lowered import CoreValue
 from tinygrad_lite.program.blas import multiples_added, product_added
 from tinygrad_lite.program.entries import plus_decayed_product, plus_multiple, plus_product
-from tinygrad_lite.program.listing import Listing, Writer
-from tinygrad_lite.program.memory import is_scalar
+from tinygrad_lite.program.listing import Listing, Writer, is_scalar
 
 SMALLEST = 10_000
 """How many values a matrix must have for a pass over it to cost more than the way to BLAS."""
@@ -21,23 +19,19 @@ SMALLEST = 10_000
 
 def with_added_products(listing: Listing) -> Listing:
     """Return a listing in which large matrix products are added to what they are added to while they are computed."""
-    writer, users, results = Writer(listing), listing.users(), set(listing.results)
-
-    def is_inner(position: int) -> bool:
-        return len(users[position]) == 1 and position not in results
-
+    writer, is_alone = Writer(listing), listing.needed_once()
     for value in listing.values:
-        decayed = _sum_with_decay(value, writer, is_inner)
+        decayed = _sum_with_decay(value, writer, is_alone)
         if decayed is not None:
             writer.moved.append(writer.add(decayed))
             continue
         pair = _sum_with_product(value, listing)
-        if pair is None or not is_inner(pair[1]):
-            found = _sum_of_multiples(value, listing, is_inner)
+        if pair is None or not is_alone[pair[1]]:
+            found = _sum_of_multiples(value, listing, is_alone)
             writer.moved.append(writer.add(writer.copied(value) if found is None else _written(found, value, writer)))
             continue
         summand, factors = pair[0], listing.values[pair[1]].inputs
-        scalar = _scalar_of(summand, listing) if is_inner(summand) else None
+        scalar = _scalar_of(summand, listing) if is_alone[summand] else None
         if scalar is not None:
             summand = next(i for i in listing.values[summand].inputs if i != scalar)
         beta = writer.add(CoreValue(value.node, 1.0)) if scalar is None else writer.moved[scalar]
@@ -49,9 +43,9 @@ def with_added_products(listing: Listing) -> Listing:
     return writer.finished()
 
 
-def _sum_with_decay(value: CoreValue, writer: Writer, is_inner: Callable[[int], bool]) -> CoreValue | None:
+def _sum_with_decay(value: CoreValue, writer: Writer, is_alone: list[bool]) -> CoreValue | None:
     """Return w + (β w + A B), whose bracket is written already, as one operation; None for anything else."""
-    if value.operation is not p.add or not is_inner(value.inputs[1]):
+    if value.operation is not p.add or not is_alone[value.inputs[1]]:
         return None
     w, change = (writer.moved[i] for i in value.inputs)
     made = writer.values[change]
@@ -96,13 +90,13 @@ class Multiples(NamedTuple):
     alpha: int | None
 
 
-def _sum_of_multiples(value: CoreValue, listing: Listing, is_inner: Callable[[int], bool]) -> Multiples | None:
+def _sum_of_multiples(value: CoreValue, listing: Listing, is_alone: list[bool]) -> Multiples | None:
     """Return a sum of two large arrays, of which at least one is a multiple, as that; None for anything else."""
     if value.operation is not p.add or value.array.size < SMALLEST or multiples_added(value.array.dtype) is None:
         return None
     found: list[tuple[int, int | None]] = []
     for operand in value.inputs:
-        scalar = _scalar_of(operand, listing) if is_inner(operand) else None
+        scalar = _scalar_of(operand, listing) if is_alone[operand] else None
         source = operand if scalar is None else next(i for i in listing.values[operand].inputs if i != scalar)
         if is_scalar(listing.values[source]):
             return None

@@ -8,8 +8,6 @@ step(x, t)                          # runs
 from __future__ import annotations
 
 import functools
-import pickle
-import random
 import threading
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -23,25 +21,19 @@ from tinygrad_lite.errors import ArgumentError, CompilationError, CompilationWar
 from tinygrad_lite.graphs.recorded import Graph
 from tinygrad_lite.mode import MODE
 from tinygrad_lite.nested import leaves_of
-from tinygrad_lite.program.arguments import Arguments, objects_among, signature
+from tinygrad_lite.program.arguments import Arguments, signature
 from tinygrad_lite.program.blas import limited_threads
 from tinygrad_lite.program.captured import captured
 from tinygrad_lite.program.checking import CALLS, checked
-from tinygrad_lite.program.contents import Contents
 from tinygrad_lite.program.entries import UnusualValuesError
+from tinygrad_lite.program.kinds import KEPT, Kind, keep
 from tinygrad_lite.program.optimizing import optimized
 from tinygrad_lite.program.plans import Plan, notes_of, plan_of
 from tinygrad_lite.program.replay import Replay
-from tinygrad_lite.program.surroundings import Surroundings
+from tinygrad_lite.program.watching import refuse_new_generators, unchanged
 
 MANY = 16
 """After how many captures of one function a warning says what makes them so many."""
-
-LARGEST_KEPT = 16_000_000
-"""How many bytes an array may have for a copy of it to tell whether a captured call writes to it."""
-
-KEPT = 64
-"""How many kinds of calls of one function are kept; the one that was not used for longest goes."""
 
 
 class Program:
@@ -62,7 +54,7 @@ class Program:
     def __init__(self, function: Callable[..., Any], is_exact: bool, is_checked: bool, threads: int | None) -> None:
         functools.update_wrapper(self, function, updated=())
         self._function, self._is_exact, self._is_checked, self._threads = function, is_exact, is_checked, threads
-        self._kinds: dict[Any, _Kind] = {}
+        self._kinds: dict[Any, Kind] = {}
         self._latest: Replay | None = None
         self._captures = 0
         self._lock = threading.RLock()
@@ -75,7 +67,7 @@ class Program:
         with self._lock:
             found = self._kinds.get((kind, mode.record))
             if found is None:
-                found = _kept(self._kinds, (kind, mode.record), _Kind(self._function, args, kwargs))
+                found = keep(self._kinds, (kind, mode.record), Kind(self._function, args, kwargs))
             elif len(self._kinds) == KEPT:  # those that are not used are to go first
                 self._kinds[kind, mode.record] = self._kinds.pop((kind, mode.record))
             leaves = args if found.is_flat else leaves_of((args, kwargs))
@@ -158,18 +150,18 @@ class Program:
         return self._latest
 
     def _captured(
-        self, args: tuple[Any, ...], kwargs: Mapping[str, Any], kind: _Kind, outdated: Replay | None
+        self, args: tuple[Any, ...], kwargs: Mapping[str, Any], kind: Kind, outdated: Replay | None
     ) -> Replay:
         """Capture a call, and keep its program; or return an outdated one that turns out to be right all the same."""
         with np.errstate(all="ignore"), _named(self):
-            with _unchanged(kind.surroundings):
+            with unchanged(kind.surroundings):
                 found = captured(self._function, Arguments(self._function, args, kwargs))
             if outdated is not None and found.differs_only_in_values(outdated.captured):
                 outdated.still_right()
                 return outdated
             program = optimized(found, self._is_exact)
             program.listing.graph = found.without_values()
-            _refuse_new_generators(found.graph, kind.surroundings)
+            refuse_new_generators(found.graph, kind.surroundings)
             replay = Replay(found, program, kind.surroundings)
         kind.add(replay)
         self._latest = replay
@@ -188,33 +180,6 @@ class Program:
         return checked(replay, lambda: self._function(*args, **kwargs), lambda: replay(leaves), self._is_exact)
 
 
-class _Kind:
-    """The calls of one kind: what the function reads beside their arguments, and the programs that were captured."""
-
-    def __init__(self, function: Callable[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> None:
-        self.is_flat = not kwargs and not any(isinstance(argument, tuple | list | dict) for argument in args)
-        self._roots = (function, *objects_among(args, kwargs))
-        self.surroundings = Surroundings(*self._roots)
-        self._key = self.surroundings.key()
-        self._replays: dict[Any, list[Replay]] = {}
-
-    def fitting(self, leaves: Sequence[Any]) -> Replay | None:
-        """Return the program for a call, None if there is none yet."""
-        if self.surroundings.changed():
-            self.surroundings = Surroundings(*self._roots)
-            self._key = self.surroundings.key()
-        for replay in self._replays.get(self._key, ()):
-            if replay.surroundings is not self.surroundings and not replay.rebase(self.surroundings):
-                continue
-            if replay.fits(leaves):
-                return replay
-        return None
-
-    def add(self, replay: Replay) -> None:
-        """Keep a program."""
-        _kept(self._replays, self._key, [replay, *self._replays.pop(self._key, ())][:KEPT])
-
-
 @contextmanager
 def _named(program: Program) -> Iterator[None]:
     """Say of a refusal which function was being captured."""
@@ -223,71 +188,6 @@ def _named(program: Program) -> Iterator[None]:
     except TinygradLiteError as problem:
         problem.add_note(f"while tg.compile captured a call of {program.name}; calling it uncompiled needs no capture")
         raise
-
-
-def _refuse_new_generators(graph: Graph, surroundings: Surroundings) -> None:
-    known = {id(generator) for generator in surroundings.generators}
-    for node in graph.nodes:
-        if node.operation is not None and node.operation.draws and id(node.static["rng"]) not in known:
-            raise CompilationError(
-                "the call draws from a generator that it makes itself, which a replay would not make anew; "
-                "make the generator outside, and read it from a closure, a module or an argument"
-            )
-
-
-def _kept(kept: dict[Any, Any], key: Any, value: Any) -> Any:
-    """Keep a value, and let go of the one that came first if there are too many."""
-    kept[key] = value
-    if len(kept) > KEPT:
-        del kept[next(iter(kept))]
-    return value
-
-
-@contextmanager
-def _unchanged(surroundings: Surroundings) -> Iterator[None]:
-    """Raise CompilationError if the call inside changes what a replay would not, and put that back."""
-    generators, contents = [*surroundings.generators], Contents(surroundings.found(), LARGEST_KEPT)
-    states = [_generator_state(generator) for generator in generators]
-    own, numpys = random.getstate(), np.random.get_state()  # noqa: NPY002 - it is watched, not drawn from
-    try:
-        yield
-    finally:
-        drawn = [g for g, state in zip(generators, states, strict=True) if not _is_same(_generator_state(g), state)]
-        for generator, state in zip(generators, states, strict=True):
-            _set_generator_state(generator, state)
-        is_drawn = bool(drawn) or random.getstate() != own or not _is_same(np.random.get_state(), numpys)  # noqa: NPY002 - as above
-        random.setstate(own)
-        np.random.set_state(numpys)  # noqa: NPY002 - as above
-        changed = surroundings.put_back() + ["an array in place"] * contents.put_back()
-    if is_drawn:
-        raise CompilationError(
-            "the call draws random numbers that a replay would not draw anew; draw them with tg.uniform or tg.normal, "
-            "which take the generator as rng="
-        )
-    if changed:
-        raise CompilationError(
-            f"the call changes {', '.join(changed)}, which a replay would not do; "
-            "return what is computed, or keep it in a Tensor and .assign() to it"
-        )
-
-
-def _generator_state(generator: Any) -> Any:
-    return (
-        generator.get_state(legacy=False)
-        if isinstance(generator, np.random.RandomState)
-        else generator.bit_generator.state
-    )
-
-
-def _set_generator_state(generator: Any, state: Any) -> None:
-    if isinstance(generator, np.random.RandomState):
-        generator.set_state(state)
-    else:
-        generator.bit_generator.state = state
-
-
-def _is_same(a: Any, b: Any) -> bool:
-    return pickle.dumps(a) == pickle.dumps(b)
 
 
 @overload

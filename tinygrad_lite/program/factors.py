@@ -9,8 +9,7 @@ import numpy as np
 
 from tinygrad_lite import primitives as p
 from tinygrad_lite.graphs.source.lowered import CoreValue
-from tinygrad_lite.program.listing import Listing, Writer
-from tinygrad_lite.program.memory import is_scalar
+from tinygrad_lite.program.listing import Listing, Writer, is_scalar
 
 LARGEST = 1e15
 """How large a number may be that is moved about, and one divided by it how small: twice that overflows nothing."""

@@ -14,8 +14,8 @@ import numpy as np
 from tinygrad_lite import primitives as p
 from tinygrad_lite.graphs.source.lowered import CoreValue
 from tinygrad_lite.program.entries import lies_by_columns, minus_one_at
-from tinygrad_lite.program.listing import Listing
-from tinygrad_lite.program.memory import VIEWS, is_scalar
+from tinygrad_lite.program.listing import Listing, is_scalar
+from tinygrad_lite.program.memory import VIEWS
 
 
 def laid_out(listing: Listing) -> Listing:

@@ -27,6 +27,11 @@ CHECKING = CHECKS | {finite, label_places}
 """Operations that are run though nothing comes of them, for they may raise."""
 
 
+def is_scalar(value: CoreValue) -> bool:
+    """Return whether a value has no axes: it is a variable of the program, not an array."""
+    return not getattr(value.array, "shape", ())
+
+
 class Assignment(NamedTuple):
     """An effect: the cell `target` takes the value of `source`; both are positions."""
 
@@ -63,8 +68,7 @@ class Listing:
 
     def is_constant(self, position: int) -> bool:
         """Return whether a value is the same in every run."""
-        value = self.values[position]
-        return value.operation is None and not _is_cell(value, self.graph)
+        return _is_constant(self.values[position], self.graph)
 
     def users(self) -> list[list[int]]:
         """Return, for each value, the positions of those that read it, once for each operand."""
@@ -73,6 +77,11 @@ class Listing:
             for source in value.inputs:
                 found[source].append(position)
         return found
+
+    def needed_once(self) -> list[bool]:
+        """Return, for each value, whether one other value alone needs it."""
+        results = set(self.results)
+        return [len(readers) == 1 and i not in results for i, readers in enumerate(self.users())]
 
     def noted(self, what: str, times: int = 1) -> None:
         """Remember that a rewrite has done something."""
@@ -121,6 +130,10 @@ class Writer:
         """Add an operation that belongs to the same node as `like` and whose result looks like `array`."""
         return self.add(CoreValue(like.node, array, operation, inputs, static, result_of=like.result_of))
 
+    def is_constant(self, position: int) -> bool:
+        """Return whether a value of the new listing is the same in every run."""
+        return _is_constant(self.values[position], self.old.graph)
+
     def copied(self, value: CoreValue) -> CoreValue:
         """Return a value of the old listing with its operands where they are now."""
         return replace(value, inputs=tuple(self.moved[i] for i in value.inputs))
@@ -161,6 +174,10 @@ def _is_cell(value: CoreValue, graph: Graph) -> bool:
     return value.operation is None and graph.nodes[value.node].kind in CELLS
 
 
+def _is_constant(value: CoreValue, graph: Graph) -> bool:
+    return value.operation is None and not _is_cell(value, graph)
+
+
 def scalars_first(listing: Listing) -> Listing:
     """Return a listing that begins with its leaves, and with the scalars that are computed from scalars alone."""
     values = listing.values
@@ -168,9 +185,7 @@ def scalars_first(listing: Listing) -> Listing:
     for position, value in enumerate(values):
         draws = value.operation is not None and value.operation.draws
         is_early[position] = value.operation is None or (
-            not getattr(value.array, "shape", ())
-            and not draws
-            and all(is_early[i] and not getattr(values[i].array, "shape", ()) for i in value.inputs)
+            is_scalar(value) and not draws and all(is_early[i] and is_scalar(values[i]) for i in value.inputs)
         )
     order = sorted(range(len(values)), key=lambda position: not is_early[position])
     moved = dict(zip(order, range(len(order)), strict=True))

@@ -17,7 +17,7 @@ import numpy as np
 from tinygrad_lite import primitives as p
 from tinygrad_lite.graphs.source.lowered import CoreValue
 from tinygrad_lite.program.kernels import KERNELS, kernel_of, overwritable
-from tinygrad_lite.program.listing import CHECKING, Listing
+from tinygrad_lite.program.listing import CHECKING, Listing, is_scalar
 
 VIEWS = frozenset({p.reshape, p.transpose, p.swapaxes, p.broadcast_to, p.getitem, p.contiguous})
 """Operations whose result may be a view of their operand."""
@@ -47,11 +47,6 @@ class Memory:
         if position in self.buffers:
             return self.buffers[position] == self.buffers.get(operand)
         return self.in_cells[position] == self.in_cells.get(operand, operand)
-
-
-def is_scalar(value: CoreValue) -> bool:
-    """Return whether a value has no axes: it is a variable of the program, not an array."""
-    return not getattr(value.array, "shape", ())
 
 
 def has_place(value: CoreValue, values: list[CoreValue]) -> bool:

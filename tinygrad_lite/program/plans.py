@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from tinygrad_lite.graphs.labels import extent, shortened, shown
 from tinygrad_lite.graphs.recorded import Graph
 from tinygrad_lite.graphs.source.lowered import CoreValue
-from tinygrad_lite.program.listing import Listing
-from tinygrad_lite.program.memory import Memory, is_scalar
+from tinygrad_lite.program.listing import Listing, is_scalar
+from tinygrad_lite.program.memory import Memory
 from tinygrad_lite.program.optimizing import Optimized
 
 

@@ -15,7 +15,7 @@ import numpy as np
 from tinygrad_lite import primitives as p
 from tinygrad_lite.graphs.source.lowered import CoreValue
 from tinygrad_lite.program.entries import label_places, lies_by_columns, minus_one_at
-from tinygrad_lite.program.listing import CELLS, Listing, Writer
+from tinygrad_lite.program.listing import Listing, Writer
 
 LARGEST_FOLDED = 10_000
 """How many values a constant may have that is computed beforehand."""
@@ -41,12 +41,6 @@ def _by_rule(value: CoreValue, writer: Writer) -> int | None:
     return None
 
 
-def is_constant(position: int, writer: Writer) -> bool:
-    """Return whether a value is the same in every run."""
-    value = writer.values[position]
-    return value.operation is None and writer.old.graph.nodes[value.node].kind not in CELLS
-
-
 def operands_of(value: CoreValue, values: Sequence[CoreValue]) -> list[Any]:
     """Return the arrays that an operation was recorded with; what is weak as Python numbers."""
     arrays = [values[i].array for i in value.inputs]
@@ -58,7 +52,7 @@ def _folded(value: CoreValue, writer: Writer) -> int | None:
     assert value.operation is not None
     if value.operation.draws or value.array.size > LARGEST_FOLDED:
         return None
-    if not all(is_constant(i, writer) for i in value.inputs):
+    if not all(writer.is_constant(i) for i in value.inputs):
         return None
     with np.errstate(all="ignore"):
         result = value.operation.forward(*operands_of(value, writer.values), **value.static)
@@ -68,7 +62,7 @@ def _folded(value: CoreValue, writer: Writer) -> int | None:
 
 def _is_number(position: int, writer: Writer, number: float) -> bool:
     array = writer.values[position].array
-    if not is_constant(position, writer):
+    if not writer.is_constant(position):
         return False
     return bool(array == number) if not hasattr(array, "shape") else not array.ndim and bool(array == number)
 
@@ -129,7 +123,7 @@ def _with_numbers(value: CoreValue, writer: Writer) -> int | None:
         return None
     for i, (array, other) in enumerate(zip(arrays, arrays[::-1], strict=True)):
         is_whole = _look_alike(other, value.array) and getattr(array, "dtype", None) == other.dtype
-        if is_whole and is_constant(value.inputs[i], writer) and _is_uniform(array):
+        if is_whole and writer.is_constant(value.inputs[i]) and _is_uniform(array):
             number = writer.add(CoreValue(value.node, np.array(array.flat[0])))
             changed = replace(value, inputs=(number, value.inputs[1]) if i == 0 else (value.inputs[0], number))
             found = _without_effect(changed, writer)

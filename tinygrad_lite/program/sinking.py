@@ -12,8 +12,7 @@ from dataclasses import replace
 from tinygrad_lite import primitives as p
 from tinygrad_lite.graphs.source.lowered import CoreValue
 from tinygrad_lite.program.factors import Factor, factored, scaled
-from tinygrad_lite.program.listing import Listing, Writer
-from tinygrad_lite.program.memory import is_scalar
+from tinygrad_lite.program.listing import Listing, Writer, is_scalar
 
 LINEAR = frozenset({p.sum, p.reshape, p.transpose, p.swapaxes, p.broadcast_to, p.contiguous, p.getitem, p.scatter_add})
 """Operations of one operand that a factor passes unchanged."""

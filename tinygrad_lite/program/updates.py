@@ -15,8 +15,7 @@ import numpy as np
 from tinygrad_lite import primitives as p
 from tinygrad_lite.graphs.source.lowered import CoreValue
 from tinygrad_lite.program.factors import Factor, factor_of, factored, scaled, written_factor
-from tinygrad_lite.program.listing import Listing, Writer
-from tinygrad_lite.program.memory import is_scalar
+from tinygrad_lite.program.listing import Listing, Writer, is_scalar
 
 
 class Root(NamedTuple):
@@ -41,9 +40,8 @@ def with_folded_updates(listing: Listing) -> Listing:
 
 class _Folding:
     def __init__(self, old: Listing) -> None:
-        self.old, self.values, self.users = old, old.values, old.users()
+        self.old, self.values, self.is_alone = old, old.values, old.needed_once()
         self.writer = Writer(old)
-        self.results = set(old.results)
         self.targets = {source: target for target, source in old.assignments if self._is_array(source)}
 
     def _is_array(self, position: int) -> bool:
@@ -133,24 +131,20 @@ class _Folding:
         √(x / c) + ε, as Adam has it, costs a pass less as (√x + ε √c) / √c.
         """
         value = self.values[divisor]
-        if value.operation is p.add and self._is_alone(divisor):
+        if value.operation is p.add and self.is_alone[divisor]:
             for root, epsilon in (value.inputs, value.inputs[::-1]):
                 constant = factor_of(epsilon, self.old) if is_scalar(self.values[epsilon]) else None
-                if self.values[root].operation is p.sqrt and constant is not None and self._is_alone(root):
+                if self.values[root].operation is p.sqrt and constant is not None and self.is_alone[root]:
                     source, scale = self._without_factors(self.values[root].inputs[0])
                     if scale.number > 0:
                         half = scale.root()
                         return Term(factor * ~half, dividend, Root(source, constant * ~half))
         return Term(factor, dividend, divisor)
 
-    def _is_alone(self, position: int) -> bool:
-        """Return whether one other value alone needs a value."""
-        return len(self.users[position]) == 1 and position not in self.results
-
     def _is_inner(self, position: int, root: int) -> bool:
         """Return whether a value is a part of the sum: computed for it alone, from operands of its own shape."""
         value = self.values[position]
-        if position != root and not self._is_alone(position):
+        if position != root and not self.is_alone[position]:
             return False
         arrays = [self.values[i].array for i in value.inputs if not is_scalar(self.values[i])]
         return all((x.shape, x.dtype) == (value.array.shape, value.array.dtype) for x in arrays)
@@ -158,7 +152,7 @@ class _Folding:
     def _without_factors(self, position: int) -> tuple[int, Factor]:
         """Return a value that something else is a factor of, and that factor."""
         total = Factor()
-        while self._is_alone(position):
+        while self.is_alone[position]:
             found = factored(self.values[position], self.old)
             if found is None or self.values[found.source].array.shape != self.values[position].array.shape:
                 break

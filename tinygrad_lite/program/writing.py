@@ -23,8 +23,8 @@ from tinygrad_lite.graphs.source.lowered import CoreValue
 from tinygrad_lite.graphs.source.spelling import Term, spelled
 from tinygrad_lite.program.blas import LETTERS, multiples_added, product_added
 from tinygrad_lite.program.kernels import FUNCTIONS, kernel_of, plain_axis
-from tinygrad_lite.program.listing import Listing
-from tinygrad_lite.program.memory import Memory, is_scalar, without_values
+from tinygrad_lite.program.listing import Listing, is_scalar
+from tinygrad_lite.program.memory import Memory, without_values
 
 _ENTRIES = [entry for entry in vars(p).values() if isinstance(entry, p.Primitive)]
 UFUNCS = {entry.ufunc.__name__: entry.ufunc for entry in _ENTRIES if entry.ufunc is not None}
