@@ -17,7 +17,7 @@ from benchmarks.comparison.workloads import MIDDLE, Workload
 PATIENCE_SECONDS = 240
 ROUNDS_WANTED = 15
 """In every state of the machine: a workload that meets two of them is given more rounds."""
-MOST_EXTENSION = 3
+MOST_EXTENSION = 2
 REFERENCE = MIDDLE
 """The network whose bare products, timed at the start of every round, tell how fast the machine is just then."""
 
