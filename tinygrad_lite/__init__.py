@@ -11,6 +11,7 @@ With this library, one can:
 from importlib import import_module
 from typing import TYPE_CHECKING
 
+from tinygrad_lite import freed_memory  # noqa: F401 - importing it is what it is for
 from tinygrad_lite.anomaly import detect_anomaly
 from tinygrad_lite.functional import *  # noqa: F403 - the functions stand in functional.__all__
 from tinygrad_lite.functional import __all__ as _functions

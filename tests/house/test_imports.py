@@ -29,6 +29,7 @@ EVERYTHING = (*EXPERIMENTS, "experiments", "testing")
 MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "errors": (),
     "version": (),
+    "freed_memory": (),
     "nested": ("errors",),
     "mode": ("errors",),
     "anomaly": ("errors", "mode"),
@@ -53,7 +54,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "data": ("errors", "files"),
     "train": TRAIN,
     "experiments": EXPERIMENTS,
-    "__init__": EVERYTHING,
+    "__init__": (*EVERYTHING, "freed_memory"),
     "cli": (*EVERYTHING, "__init__"),
     "__main__": (*EVERYTHING, "__init__", "cli"),
 }

@@ -31,6 +31,43 @@ def test_what_was_there_before_is_laid_out_anew_by_a_copy():
     assert operations(program)["contiguous"] == 1
 
 
+# ----- Wide ones -----
+
+LABELS = np.array([0, 7, 2, 2])
+
+
+def lies_by_columns(program: Any, operation: str) -> list[bool]:
+    """Return of each value of an operation whether it lies by columns."""
+    found = [value.array for value in program._last().optimized.listing.values if value.operation is not None
+             and value.operation.name == operation]  # fmt: skip
+    return [array.flags.f_contiguous and not array.flags.c_contiguous for array in found]
+
+
+def test_a_hidden_layer_wider_than_the_batch_is_laid_out_by_columns_with_what_it_is_made_into():
+    def gradient(x, w, v):
+        return tg.grad(lambda w, v: tg.softmax_cross_entropy(np.tanh(np.tanh(x @ w.T) @ v.T), LABELS))(w, v)
+
+    x, w, v = RNG.normal(size=(4, 6)), RNG.normal(size=(9, 6)), RNG.normal(size=(8, 9))
+    program = held_function(gradient, x, w, v)
+    assert lies_by_columns(program, "tanh") == [True, True]
+    exact = held_function(gradient, x, w, v, exact=True)
+    assert not any(lies_by_columns(exact, "tanh"))
+
+
+@pytest.mark.parametrize(
+    ("reason", "function"),
+    {
+        "higher than wide": lambda x, w: np.tanh(x.T @ w[:, :4].T[:, :3]).sum(axis=0),
+        "added to what is given": lambda x, w: (np.tanh(x @ w.T) + np.arange(36.0).reshape(4, 9)).sum(axis=0),
+        "summed row by row": lambda x, w: np.tanh(x @ w.T).sum(axis=1),
+        "given out": lambda x, w: np.tanh(x @ w.T),
+    }.items(),
+)
+def test_other_matrices_stay_by_rows(reason: str, function: Callable[..., Any]) -> None:
+    program = held_function(function, RNG.normal(size=(4, 6)), RNG.normal(size=(9, 6)))
+    assert lies_by_columns(program, "tanh") == [False], reason
+
+
 # ----- What is given -----
 
 ORDERS: dict[str, Callable[[np.ndarray], np.ndarray]] = {

@@ -1,7 +1,9 @@
-"""Memory orders of a program: narrow matrices by columns, where what is made of them is reduced row by row.
+"""Memory orders of a program: which matrices lie column by column.
 
-NumPy reduces the rows of a narrow matrix several times faster when it lies column by column, and forwards lay it out so
-first. A program lets the matrix product before leave its result so, and everything elementwise in between.
+Narrow ones do where what is made of them is reduced row by row: NumPy is several times faster then, and forwards lay
+them out so first. A program lets the matrix product before leave its result so, and everything elementwise in between.
+
+Hidden layers wider than the batch do: BLAS takes 5 to 30 % less time for W Xᵀ than for X Wᵀ, which is the same numbers.
 """
 
 from __future__ import annotations
@@ -20,14 +22,14 @@ from tinygrad_lite.program.memory import VIEWS
 
 def laid_out(listing: Listing) -> Listing:
     """Return a listing whose values are laid out alike where they are computed from one another."""
-    wanted = _wanted_by_columns(listing)
+    wanted = _copied_by_columns(listing) | _wide_products(listing)
     values: list[CoreValue] = []
     for position, value in enumerate(listing.values):
         values.append(replace(value, array=_array(position in wanted, value, values)))
     return replace(listing, values=values)
 
 
-def _wanted_by_columns(listing: Listing) -> set[int]:
+def _copied_by_columns(listing: Listing) -> set[int]:
     """Return the matrices of which a copy by columns is taken, and what they are computed from elementwise."""
     values, wanted = listing.values, set[int]()
     for position in reversed(range(len(values))):
@@ -37,6 +39,46 @@ def _wanted_by_columns(listing: Listing) -> set[int]:
         elif position in wanted and _is_elementwise(value):
             wanted.update(i for i in value.inputs if getattr(values[i].array, "shape", None) == value.array.shape)
     return {i for i in wanted if values[i].operation is p.matmul or _is_elementwise(values[i])}
+
+
+def _wide_products(listing: Listing) -> set[int]:
+    """Return the matrices of more columns than rows that are made of products, and go into products and sums alone."""
+    values, group = listing.values, _laid_out_alike(listing.values)
+    unfit = {group[i] for i in listing.results}
+    for position, value in enumerate(values):
+        if not _is_wide(value.array) or not (value.operation is p.matmul or _is_elementwise(value)):
+            unfit.add(group[position])
+        if not _takes_any_order(value):
+            unfit.update(group[i] for i in value.inputs if group[i] != group[position])
+    return {i for i in range(len(values)) if group[i] not in unfit}
+
+
+def _laid_out_alike(values: list[CoreValue]) -> list[int]:
+    """Return a number for each value: the same for those of one shape, computed from one another elementwise."""
+    above = list(range(len(values)))
+
+    def top(i: int) -> int:
+        while above[i] != i:
+            above[i] = i = above[above[i]]
+        return i
+
+    for position, value in enumerate(values):
+        if _is_elementwise(value) and not is_scalar(value):
+            for source in value.inputs:
+                if getattr(values[source].array, "shape", None) == value.array.shape:
+                    above[top(source)] = top(position)
+    return [top(i) for i in range(len(values))]
+
+
+def _is_wide(array: Any) -> bool:
+    return len(getattr(array, "shape", ())) == 2 and bool(array.shape[0] < array.shape[1])
+
+
+def _takes_any_order(value: CoreValue) -> bool:
+    """Return whether an operation is as fast and as exact on matrices that lie by columns."""
+    return value.operation in (p.matmul, p.transpose) or (
+        value.operation is p.sum and value.static["axis"] in (0, (0,))
+    )
 
 
 def _is_transposed(value: CoreValue) -> bool:
