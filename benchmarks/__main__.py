@@ -4,7 +4,7 @@
     python -m benchmarks --quick              # three rounds of two workloads, to see that it works
     python -m benchmarks --workloads 16-8-16-4 Adam --contenders eager compiled torch --rounds 30
     python -m benchmarks --pictures           # measures the series for the pictures too
-    python -m benchmarks --from benchmarks/results/2026-11-21   # writes tables and pictures anew
+    python -m benchmarks --from benchmarks/results/2026-11-22   # writes tables and pictures anew
 
 The extra `bench` installs the peers; those that are absent or fail are listed with the reason.
 """
